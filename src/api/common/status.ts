@@ -1,0 +1,10 @@
+import * as z from 'zod';
+
+/** `status.observedGeneration`, the same in every kind. */
+export const ObservedGeneration = z
+  .int()
+  .optional()
+  .meta({ description: 'The metadata.generation that this status was computed from. Absent: not seen yet.' });
+
+/** A list of host names in a status: a set that is always written sorted and whole. */
+export const HostNames = z.array(z.string().max(253)).max(4096);

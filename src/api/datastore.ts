@@ -1,0 +1,85 @@
+import * as z from 'zod';
+import { withRules } from './common/cel.ts';
+import { Conditions } from './common/condition.ts';
+import { defineKind } from './common/kind.ts';
+import { HostNames, ObservedGeneration } from './common/status.ts';
+
+const DatastoreSpec = withRules(
+  z.object({
+    type: z
+      .enum(['Directory'])
+      .meta({ description: 'Directory: a directory that exists on the hosts, local or a mounted shared file system.' }),
+    path: z
+      .string()
+      .max(1024)
+      .regex(/^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/)
+      .meta({
+        description:
+          'Absolute path of the directory, the same on every host. It must exist: Drover never makes it, since an unmounted file system looks like an empty directory.',
+      }),
+    shared: z
+      .boolean()
+      .default(false)
+      .meta({
+        description:
+          'Whether all hosts see the same directory (NFS, CephFS, GFS2, ...). Default false: each host has its own. A claim that is not true is found out and the Datastore is not used.',
+      }),
+  }),
+  { rule: 'self == oldSelf', message: 'a Datastore cannot be changed: Volumes lie on it; make a new Datastore' },
+);
+
+const DatastoreStatus = z.object({
+  observedGeneration: ObservedGeneration,
+  id: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({
+      description:
+        'Identity written into the shared directory when it was first seen; a host whose directory does not hold it does not see this Datastore. Absent: not shared, or not seen yet.',
+    }),
+  hosts: HostNames.optional().meta({
+    description: 'Hosts that see it, sorted. Absent: none.',
+    'x-kubernetes-list-type': 'atomic',
+  }),
+  capacityBytes: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({
+      description: 'Size of the file system, in bytes; of the smallest one where not shared. Absent: not known.',
+    }),
+  freeBytes: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Free space, in bytes; of the fullest one where not shared. Absent: not known.' }),
+  conditions: Conditions,
+});
+
+export const Datastore = defineKind({
+  kind: 'Datastore',
+  plural: 'datastores',
+  shortName: 'dst',
+  scope: 'Cluster',
+  description: 'Storage for Volumes and Images. Tenants name it, only administrators write it.',
+  spec: DatastoreSpec,
+  status: DatastoreStatus,
+  columns: [
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: ".status.conditions[?(@.type=='Ready')].status",
+      description: 'Whether some host sees it',
+    },
+    { name: 'Type', type: 'string', jsonPath: '.spec.type', description: 'Kind of storage' },
+    { name: 'Shared', type: 'boolean', jsonPath: '.spec.shared', description: 'Whether all hosts see the same data' },
+    { name: 'Capacity', type: 'integer', jsonPath: '.status.capacityBytes', description: 'Size in bytes' },
+    { name: 'Free', type: 'integer', jsonPath: '.status.freeBytes', description: 'Free space in bytes' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
+    { name: 'Path', type: 'string', jsonPath: '.spec.path', description: 'Directory on the hosts', priority: 1 },
+    { name: 'Hosts', type: 'string', jsonPath: '.status.hosts', description: 'Hosts that see it', priority: 1 },
+  ],
+});
+export type Datastore = z.output<typeof Datastore.object>;
+export type DatastoreStatus = NonNullable<Datastore['status']>;

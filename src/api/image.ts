@@ -1,0 +1,76 @@
+import * as z from 'zod';
+import { withRules } from './common/cel.ts';
+import { Conditions } from './common/condition.ts';
+import { defineKind } from './common/kind.ts';
+import { ObjectName, RelativePath } from './common/names.ts';
+import { ObservedGeneration } from './common/status.ts';
+
+const ImageSpec = withRules(
+  z.object({
+    datastoreName: ObjectName.meta({ description: 'Datastore that holds the image.' }),
+    path: RelativePath.meta({
+      description:
+        'File below the directory `images` of the Datastore, such as debian-12.qcow2; an administrator puts it there. qcow2 or raw, without a backing file.',
+    }),
+  }),
+  {
+    rule: 'self == oldSelf',
+    message: 'an Image cannot be changed: Volumes were cloned from what it was; make a new Image',
+  },
+);
+
+const ImageStatus = z.object({
+  observedGeneration: ObservedGeneration,
+  phase: z
+    .enum(['Pending', 'Ready', 'Failed'])
+    .optional()
+    .meta({ description: 'The state in one word. Absent: not seen yet.' }),
+  host: z
+    .string()
+    .optional()
+    .meta({ description: 'Host whose agent inspects the image, set by the operator. Absent: not chosen yet.' }),
+  path: z
+    .string()
+    .max(4096)
+    .optional()
+    .meta({ description: 'Path of the file on every host that sees the Datastore. Absent: not found yet.' }),
+  format: z.enum(['qcow2', 'raw']).optional().meta({ description: 'Format of the file. Absent: not inspected yet.' }),
+  virtualSizeBytes: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Size that a guest would see, in bytes. Absent: not inspected yet.' }),
+  conditions: Conditions,
+});
+
+export const Image = defineKind({
+  kind: 'Image',
+  plural: 'images',
+  shortName: 'img',
+  scope: 'Namespaced',
+  description: 'A disk image on a Datastore that Volumes are cloned from. Deleting the object leaves the file.',
+  spec: ImageSpec,
+  status: ImageStatus,
+  selectableFields: ['.status.host'],
+  columns: [
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },
+    {
+      name: 'Size',
+      type: 'integer',
+      jsonPath: '.status.virtualSizeBytes',
+      description: 'Size that a guest would see, in bytes',
+    },
+    { name: 'Format', type: 'string', jsonPath: '.status.format', description: 'Format of the file' },
+    { name: 'Datastore', type: 'string', jsonPath: '.spec.datastoreName', description: 'Where the file lies' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
+    {
+      name: 'Reason',
+      type: 'string',
+      jsonPath: ".status.conditions[?(@.type=='Ready')].reason",
+      description: 'Why it is Ready or not',
+      priority: 1,
+    },
+  ],
+});
+export type Image = z.output<typeof Image.object>;
+export type ImageStatus = NonNullable<Image['status']>;

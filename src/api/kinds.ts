@@ -1,0 +1,21 @@
+import { Cluster } from './cluster.ts';
+import { Datastore } from './datastore.ts';
+import { Host } from './host.ts';
+import { Image } from './image.ts';
+import { PortGroup, VirtualSwitch } from './network.ts';
+import { VirtualMachine } from './virtual-machine.ts';
+import { VirtualMachineInstance } from './virtual-machine-instance.ts';
+import { Volume } from './volume.ts';
+
+/** Every kind of the group, by name. */
+export const KINDS = {
+  Cluster,
+  Datastore,
+  Host,
+  Image,
+  PortGroup,
+  VirtualMachine,
+  VirtualMachineInstance,
+  VirtualSwitch,
+  Volume,
+} as const;
