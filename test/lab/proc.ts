@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** What the kernel says about a process, from /proc/<pid>/stat (proc(5)). */
 export interface ProcessFacts {
   readonly pid: number;
-  /** 'R', 'S', 'D', 'Z', ... A zombie ('Z') is dead, its parent has only not looked yet. */
+  /** 'R', 'S', 'D', 'Z', ... of its first thread. */
   readonly state: string;
+  readonly threadCount: number;
   readonly parentPid: number;
   readonly sessionId: number;
   /** Clock ticks between boot and the start of the process: together with the pid it names one process for ever. */
@@ -19,6 +20,7 @@ export function parseStat(stat: string): ProcessFacts {
     state: fields[0] ?? '?',
     parentPid: Number(fields[1]),
     sessionId: Number(fields[3]),
+    threadCount: Number(fields[17]),
     startTicks: Number(fields[19]),
   };
 }
@@ -33,12 +35,19 @@ export function factsOf(pid: number): ProcessFacts | undefined {
   }
 }
 
-/** Every living process, zombies left out. */
+/**
+ * A zombie is dead and waits for its parent to look; but while other threads of it are still ending, as after SIGKILL, the
+ * process holds its files and ports.
+ */
+export function isDead(facts: ProcessFacts): boolean {
+  return facts.state === 'Z' && facts.threadCount <= 1;
+}
+
 export function livingProcesses(): ProcessFacts[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => factsOf(Number(name)))
-    .filter((facts): facts is ProcessFacts => facts !== undefined && facts.state !== 'Z');
+    .filter((facts): facts is ProcessFacts => facts !== undefined && !isDead(facts));
 }
 
 /** The variables a process started with, as `NAME=value`; none when it is gone or belongs to the kernel. */

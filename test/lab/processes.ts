@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { bootId, environmentOf, factsOf, livingProcesses, parseStat, signalProcess } from './proc.ts';
+import { bootId, environmentOf, factsOf, isDead, livingProcesses, parseStat, signalProcess } from './proc.ts';
 import { waitFor } from './wait.ts';
 
 /**
@@ -109,7 +109,7 @@ export function listProcesses(labFolder: string): ProcessRecord[] {
 export function isRunning(record: ProcessRecord): boolean {
   if (record.bootId !== bootId()) return false;
   const facts = factsOf(record.pid);
-  return facts !== undefined && facts.startTicks === record.startTicks && facts.state !== 'Z';
+  return facts !== undefined && facts.startTicks === record.startTicks && !isDead(facts);
 }
 
 /**

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { factsOf, livingProcesses, parseStat, signalProcess } from '../../lab/proc.ts';
+import { factsOf, isDead, livingProcesses, parseStat, signalProcess } from '../../lab/proc.ts';
 import {
   findProcess,
   isRunning,
@@ -146,8 +146,22 @@ describe('a process of the lab', () => {
 });
 
 describe('the kernel line of a process', () => {
+  it('tells a dead process from one whose other threads still hold its files and ports', () => {
+    const facts = { pid: 1, state: 'Z', parentPid: 1, sessionId: 1, startTicks: 1 };
+    expect(isDead({ ...facts, threadCount: 1 })).toBe(true);
+    expect(isDead({ ...facts, threadCount: 3 })).toBe(false);
+    expect(isDead({ ...facts, state: 'S', threadCount: 1 })).toBe(false);
+  });
+
   it('is read right when the program name holds spaces and parentheses', () => {
-    const stat = `42 (a) S (b)) R 7 42 43 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 0 0`;
-    expect(parseStat(stat)).toEqual({ pid: 42, state: 'R', parentPid: 7, sessionId: 43, startTicks: 987_654 });
+    const stat = `42 (a) S (b)) R 7 42 43 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 987654 0 0`;
+    expect(parseStat(stat)).toEqual({
+      pid: 42,
+      state: 'R',
+      parentPid: 7,
+      sessionId: 43,
+      threadCount: 9,
+      startTicks: 987_654,
+    });
   });
 });

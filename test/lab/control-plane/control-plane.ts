@@ -1,0 +1,157 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import type { LabIdentity } from '../identity.ts';
+import type { Report } from '../report.ts';
+import type { Seen } from '../wait.ts';
+import { HttpsClient, reasonOf } from './https.ts';
+import type { ControlPlaneProgram } from './programs.ts';
+import { ServerProcess } from './server-process.ts';
+import { apiServerSpec, etcdSpec, type Pki } from './servers.ts';
+
+const ETCD_READY_TIMEOUT_MS = 30_000;
+/** 5 s on an idle machine; a busy one with two cores needs several times that. */
+const API_SERVER_READY_TIMEOUT_MS = 120_000;
+
+const etcdStatus = z.object({ header: z.object({ revision: z.string() }) });
+const tokenAnswer = z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.iso.datetime() }) });
+const objectWithUid = z.object({ metadata: z.object({ uid: z.string() }) });
+
+export interface ServiceAccountTokenRequest {
+  readonly namespace: string;
+  readonly name: string;
+  /** Name of the Node that the token is bound to, as a kubelet binds the tokens of its pods. */
+  readonly boundNode?: string;
+  /** At least 600 s, which is the API server's minimum. Default: 3600 s. */
+  readonly lifetimeSeconds?: number;
+}
+
+export interface ServiceAccountToken {
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+interface Parts {
+  readonly identity: LabIdentity;
+  readonly address: string;
+  readonly apiServerArgs: readonly string[];
+  readonly programs: Readonly<Record<'kube-apiserver' | 'kubectl', string>> &
+    Partial<Readonly<Record<ControlPlaneProgram, string>>>;
+  readonly pki: Pki;
+  readonly server: string;
+}
+
+/** etcd and kube-apiserver of one lab. Every call on `etcd` and `apiServer` leaves the other one alone. */
+export class ControlPlane {
+  readonly server: string;
+  /** Path of the admin kubeconfig. */
+  readonly kubeconfig: string;
+  readonly pki: Pki;
+  readonly etcd: ServerProcess;
+  readonly apiServer: ServerProcess;
+  readonly #kubectl: string;
+  readonly #admin: HttpsClient;
+  readonly #etcdClient: HttpsClient;
+
+  constructor({ identity, address, apiServerArgs, programs, pki, server }: Parts) {
+    this.server = server;
+    this.kubeconfig = identity.kubeconfig;
+    this.pki = pki;
+    this.#kubectl = programs.kubectl;
+    this.#admin = new HttpsClient(server, pki.authority, pki.admin);
+    this.#etcdClient = new HttpsClient(
+      `https://127.0.0.1:${identity.ports.etcdClient}`,
+      pki.etcdAuthority,
+      pki.etcdClient,
+    );
+    this.etcd = new ServerProcess(
+      identity.folder,
+      etcdSpec(identity, pki),
+      () => answersOk(this.#etcdClient, '/health'),
+      ETCD_READY_TIMEOUT_MS,
+    );
+    this.apiServer = new ServerProcess(
+      identity.folder,
+      apiServerSpec(identity, pki, { command: programs['kube-apiserver'], address, extra: apiServerArgs }),
+      () => answersOk(this.#admin, '/readyz'),
+      API_SERVER_READY_TIMEOUT_MS,
+    );
+  }
+
+  async start(report: Report): Promise<void> {
+    await report.step('etcd', (progress) => this.etcd.start(progress));
+    await report.step('kube-apiserver', (progress) => this.apiServer.start(progress));
+  }
+
+  /** Stops both. The data stays for the next start. */
+  async stop(): Promise<void> {
+    await this.apiServer.stop();
+    await this.etcd.stop();
+    await this.close();
+  }
+
+  /** Lets go of the connections, so that the calling program can end. The servers run on. */
+  async close(): Promise<void> {
+    await Promise.all([this.#admin.close(), this.#etcdClient.close()]);
+  }
+
+  /** Forgets every revision of every object but the current one, so that old resource versions are expired. */
+  async compactEtcd(): Promise<void> {
+    const status = await this.#etcdClient.call('POST', '/v3/maintenance/status', {});
+    const { revision } = etcdStatus.parse(status.body).header;
+    const answer = await this.#etcdClient.call('POST', '/v3/kv/compaction', { revision, physical: true });
+    if (answer.status !== 200)
+      throw new Error(`etcd did not compact to revision ${revision}: ${JSON.stringify(answer.body)}`);
+  }
+
+  /** Runs kubectl as the admin. @throws with kubectl's own message. @returns what it printed. */
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    const child = promisify(execFile)(this.#kubectl, ['--kubeconfig', this.kubeconfig, ...args], {
+      maxBuffer: 2 ** 28,
+    });
+    child.child.stdin?.end(input ?? '');
+    return (await child).stdout;
+  }
+
+  /** Makes the Node if there is none. The lab has no kubelet: the Node only exists for tokens to be bound to. */
+  async ensureNode(name: string): Promise<void> {
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'kubernetes.io/hostname': name } } };
+    const answer = await this.#admin.call('POST', '/api/v1/nodes', node);
+    if (answer.status !== 201 && answer.status !== 409) throw refused(`create Node ${name}`, answer);
+  }
+
+  /** @throws when the service account or the Node does not exist. */
+  async issueServiceAccountToken(request: ServiceAccountTokenRequest): Promise<ServiceAccountToken> {
+    const { namespace, name, boundNode, lifetimeSeconds = 3600 } = request;
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+    const bound = boundNode === undefined ? {} : { boundObjectRef: await this.#nodeReference(boundNode) };
+    const answer = await this.#admin.call('POST', path, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: lifetimeSeconds, ...bound },
+    });
+    if (answer.status !== 201) throw refused(`issue a token for service account ${namespace}/${name}`, answer);
+    const { status } = tokenAnswer.parse(answer.body);
+    return { token: status.token, expiresAt: new Date(status.expirationTimestamp) };
+  }
+
+  async #nodeReference(name: string): Promise<{ apiVersion: 'v1'; kind: 'Node'; name: string; uid: string }> {
+    const answer = await this.#admin.call('GET', `/api/v1/nodes/${name}`);
+    if (answer.status !== 200) throw refused(`find Node ${name}`, answer);
+    return { apiVersion: 'v1', kind: 'Node', name, uid: objectWithUid.parse(answer.body).metadata.uid };
+  }
+}
+
+async function answersOk(client: HttpsClient, path: string): Promise<Seen<true>> {
+  try {
+    const answer = await client.call('GET', path);
+    if (answer.status === 200) return { ready: true, value: true };
+    return { ready: false, because: `${path} answers ${answer.status}` };
+  } catch (error) {
+    return { ready: false, because: `${path}: ${reasonOf(error)}` };
+  }
+}
+
+function refused(what: string, answer: { status: number; body: unknown }): Error {
+  return new Error(`The API server did not ${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+}
