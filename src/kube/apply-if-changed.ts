@@ -1,4 +1,5 @@
-import type { ApplyOptions, KubeClient } from './client.ts';
+import type { ApplyOptions } from './call.ts';
+import type { KubeClient } from './client.ts';
 import type { KindRef, KubeObject } from './object.ts';
 
 export type ApplyOutcome<T> = { written: true; object: T } | { written: false; object: T };

@@ -1,35 +1,16 @@
-import type { BackoffPolicy } from './backoff.ts';
-import type { KubeClient, Selectors } from './client.ts';
-import type { Clock } from './clock.ts';
-import type { KindRef, KubeObject, ObjectKey, ObjectRef } from './object.ts';
-
-/** What changed in the cache. The cache already shows it when a handler is called. */
-export type Change<T> =
-  | { type: 'added'; key: ObjectKey; object: T }
-  | { type: 'updated'; key: ObjectKey; object: T; previous: T }
-  | { type: 'deleted'; key: ObjectKey; object: T };
+import { type Change, type IndexFunction, ObjectCache, sameVersion } from './cache.ts';
+import { type KindRef, type KubeObject, keyOf, keyOfRef, type ObjectKey, type ObjectRef } from './object.ts';
+import { Reflector, type ReflectorOptions } from './reflector.ts';
+import type { WatchEvent } from './watch.ts';
 
 /** Must return at once: put the key in a queue and read the object from the cache later. */
 export type ChangeHandler<T> = (change: Change<T>) => void;
 
-export type IndexFunction<T> = (object: T) => readonly string[];
-
-export interface InformerOptions<T extends KubeObject> extends Selectors {
-  client: KubeClient;
-  kind: KindRef<T>;
+export interface InformerOptions<T extends KubeObject> extends ReflectorOptions<T> {
   /** Shrinks an object before it is cached, e.g. drops managedFields. Absent: cached as received. */
   transform?: (object: T) => T;
   /** Index name → values of an object. */
   indexes?: Readonly<Record<string, IndexFunction<T>>>;
-  /** Objects per list page. Absent: 500. */
-  pageSize?: number;
-  /** Absent: 200 ms doubling to 30 s, half of it random. */
-  backoff?: BackoffPolicy;
-  clock?: Clock;
-  /** Source of jitter in [0, 1). Absent: Math.random. */
-  random?: () => number;
-  /** Told about every list or watch that ended badly; the informer itself goes on. */
-  onError?: (error: unknown) => void;
 }
 
 /** What can be done with an informer of whatever kind. */
@@ -41,23 +22,117 @@ export interface AnyInformer {
   hasSynced(): boolean;
 }
 
-/** One list-and-watch of a kind, its cache, and the handlers that share both. Objects are shared: never change them. */
-export declare class SharedInformer<T extends KubeObject> implements AnyInformer {
+/**
+ * One list-and-watch of a kind, its cache, and the handlers that share both. Objects are shared: never change them.
+ *
+ * Memory is bounded by what exists, not by how fast it changes: the cache holds one version per object, handlers are
+ * called in line with the watch and keep keys, and while they are called nothing is read from the connection.
+ */
+export class SharedInformer<T extends KubeObject> implements AnyInformer {
   readonly kind: KindRef<T>;
-  constructor(options: InformerOptions<T>);
+  readonly #options: InformerOptions<T>;
+  readonly #cache: ObjectCache<T>;
+  readonly #handlers = new Set<ChangeHandler<T>>();
+  readonly #firstList = Promise.withResolvers<void>();
+  #synced = false;
+
+  constructor(options: InformerOptions<T>) {
+    this.kind = options.kind;
+    this.#options = options;
+    this.#cache = new ObjectCache(options.indexes);
+  }
+
   /** Lists and watches until the signal is aborted; never rejects for a failure of the server. */
-  run(signal: AbortSignal): Promise<void>;
+  async run(signal: AbortSignal): Promise<void> {
+    const reflector = new Reflector<T>(this.#options, {
+      page: (objects) => objects.map((object) => this.#received(object)),
+      replace: (objects) => {
+        for (const change of this.#cache.replace(objects)) this.#tell(change);
+        this.#synced = true;
+        this.#firstList.resolve();
+      },
+      event: (event) => this.#event(event),
+    });
+    await reflector.run(signal);
+  }
+
   /** Resolves when the first list is complete in the cache; rejects with the signal's reason. */
-  synced(signal?: AbortSignal): Promise<void>;
-  hasSynced(): boolean;
-  get(key: ObjectKey): T | undefined;
-  find(ref: ObjectRef): T | undefined;
+  async synced(signal?: AbortSignal): Promise<void> {
+    if (!signal) return await this.#firstList.promise;
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#firstList.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  hasSynced(): boolean {
+    return this.#synced;
+  }
+
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  get(key: ObjectKey): T | undefined {
+    return this.#cache.get(key);
+  }
+
+  find(ref: ObjectRef): T | undefined {
+    return this.#cache.get(keyOfRef(ref));
+  }
+
   /** All objects, by key in ascending order. */
-  list(): T[];
-  keys(): ObjectKey[];
-  readonly size: number;
+  list(): T[] {
+    return this.#cache.list();
+  }
+
+  /** All keys in ascending order. */
+  keys(): readonly ObjectKey[] {
+    return this.#cache.keys();
+  }
+
   /** Objects with this index value, by key in ascending order. Throws when there is no such index. */
-  byIndex(index: string, value: string): T[];
+  byIndex(index: string, value: string): T[] {
+    return this.#cache.byIndex(index, value);
+  }
+
   /** Adds a handler; it is told `added` for every cached object first. Returns how to remove it. */
-  onChange(handler: ChangeHandler<T>): () => void;
+  onChange(handler: ChangeHandler<T>): () => void {
+    for (const object of this.#cache.list()) this.#call(handler, { type: 'added', key: keyOf(object), object });
+    this.#handlers.add(handler);
+    return () => {
+      this.#handlers.delete(handler);
+    };
+  }
+
+  #event(event: Exclude<WatchEvent<T>, { type: 'BOOKMARK' }>): void {
+    const object = this.#options.transform?.(event.object) ?? event.object;
+    const change = event.type === 'DELETED' ? this.#cache.delete(keyOf(object), object) : this.#cache.put(object);
+    if (change) this.#tell(change);
+  }
+
+  /** A relist keeps the objects that did not change, so that it does not double the memory. */
+  #received(object: T): T {
+    const cached = this.#cache.get(keyOf(object));
+    if (cached && sameVersion(cached, object)) return cached;
+    return this.#options.transform?.(object) ?? object;
+  }
+
+  #tell(change: Change<T>): void {
+    for (const handler of this.#handlers) this.#call(handler, change);
+  }
+
+  #call(handler: ChangeHandler<T>, change: Change<T>): void {
+    try {
+      handler(change);
+    } catch (error) {
+      // One consumer's mistake must not blind the others.
+      this.#options.onError?.(error);
+    }
+  }
 }
