@@ -39,7 +39,7 @@ export function defineKind<Spec extends z.ZodType, Status extends z.ZodType>(opt
     spec: options.spec,
     status: options.status.optional(),
   });
-  return {
+  const definition = {
     ...options,
     group: GROUP,
     version: VERSION,
@@ -47,4 +47,6 @@ export function defineKind<Spec extends z.ZodType, Status extends z.ZodType>(opt
     namespaced: options.scope === 'Namespaced',
     object: options.rules === undefined ? object : withRules(object, ...options.rules),
   };
+  // `objectType` is never present at run time: it lets callers infer the type of a kind's objects.
+  return definition as typeof definition & { readonly objectType?: z.output<typeof object> };
 }

@@ -11,6 +11,14 @@ export const OwnerReference = z.object({
 });
 export type OwnerReference = z.output<typeof OwnerReference>;
 
+/** One entry of `metadata.managedFields`: which manager owns which fields. */
+const ManagedFields = z.object({
+  manager: z.string().optional(),
+  operation: z.string().optional(),
+  subresource: z.string().optional(),
+  fieldsV1: z.record(z.string(), z.unknown()).optional(),
+});
+
 /** The part of `metadata` (metav1.ObjectMeta) that Drover reads. */
 export const ObjectMeta = z.object({
   name: z.string(),
@@ -25,5 +33,6 @@ export const ObjectMeta = z.object({
   annotations: z.record(z.string(), z.string()).default({}),
   finalizers: z.array(z.string()).default([]),
   ownerReferences: z.array(OwnerReference).default([]),
+  managedFields: z.array(ManagedFields).optional(),
 });
 export type ObjectMeta = z.output<typeof ObjectMeta>;

@@ -13,14 +13,10 @@ export const LabelSelector = z.object({
         operator: z
           .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
           .meta({ description: 'How the label is compared with `values`.' }),
-        values: z
-          .array(z.string().max(63))
-          .max(64)
-          .optional()
-          .meta({
-            description: 'For In and NotIn: the values. Must be absent for Exists and DoesNotExist.',
-            'x-kubernetes-list-type': 'atomic',
-          }),
+        values: z.array(z.string().max(63)).max(64).optional().meta({
+          description: 'For In and NotIn: the values. Must be absent for Exists and DoesNotExist.',
+          'x-kubernetes-list-type': 'atomic',
+        }),
       }),
     )
     .max(32)
