@@ -81,7 +81,7 @@ export class KubeClient {
   }
 
   /** Replaces the whole object; `metadata.resourceVersion`, when set, is a precondition. */
-  async update<T extends KubeObject>(kind: KindRef<T>, object: KubeObject, options: WriteOptions = {}): Promise<T> {
+  async update<T extends KubeObject>(kind: KindRef<T>, object: NoInfer<T>, options: WriteOptions = {}): Promise<T> {
     const path = objectPath(kind, object.metadata);
     return await this.#write<T>(
       { ...named('update', kind, object.metadata), method: 'PUT', path, body: object },
