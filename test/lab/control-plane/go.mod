@@ -3,6 +3,8 @@ module drover.dev/lab/control-plane
 
 go 1.26.0
 
+toolchain go1.26.8
+
 godebug default=go1.26
 
 require k8s.io/kubernetes v1.37.2
