@@ -11,13 +11,8 @@ export const OwnerReference = z.object({
 });
 export type OwnerReference = z.output<typeof OwnerReference>;
 
-/** One entry of `metadata.managedFields`: which manager owns which fields. */
-const ManagedFields = z.object({
-  manager: z.string().optional(),
-  operation: z.string().optional(),
-  subresource: z.string().optional(),
-  fieldsV1: z.record(z.string(), z.unknown()).optional(),
-});
+/** One entry of `metadata.managedFields`: kept as the API server wrote it, only `src/kube` reads it. */
+const ManagedFields = z.looseObject({ manager: z.string().optional() });
 
 /** The part of `metadata` (metav1.ObjectMeta) that Drover reads. */
 export const ObjectMeta = z.object({

@@ -1,0 +1,20 @@
+import type { LabelSelector } from '../../api/common/selector.ts';
+import type { Resources } from '../model/host.ts';
+
+/** What a VM asks of a host. */
+export interface PlacementRequest {
+  /** `namespace/name`, for messages. */
+  readonly virtualMachine: string;
+  readonly vcpus: number;
+  /** What is counted against the host; memory with its overhead. */
+  readonly reserved: Resources;
+  readonly hostSelector: LabelSelector | undefined;
+  /** Datastores of its disks, by name. */
+  readonly datastores: readonly string[];
+  /** VirtualSwitches of its NICs, by name. */
+  readonly switches: readonly string[];
+  /** Hosts that hold the data of disks on datastores that are not shared. */
+  readonly diskHosts: readonly { readonly volumeName: string; readonly host: string }[];
+  /** The one host that may still run a copy of it, so that no other may be chosen. Absent: it runs nowhere. */
+  readonly onlyHost: string | undefined;
+}

@@ -1,0 +1,143 @@
+import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import type { ClusterChoice } from '../cluster/membership.ts';
+import type { HostModel } from '../model/host.ts';
+import { type Placement, place } from '../placement/place.ts';
+import type { PlacementRequest } from '../placement/request.ts';
+import { type Assignment, instanceSpec, reservedBy, vcpusOf } from './instance-spec.ts';
+import { type Missing, type References, type ResolvedDevices, resolveDevices } from './resolve.ts';
+import { type TemplatedVolume, templatedVolumes } from './volumes.ts';
+
+/** Everything that a pass over one VirtualMachine looks at. */
+export interface VirtualMachineInput {
+  /** Absent: deleted, or never there. */
+  readonly vm: VirtualMachine | undefined;
+  readonly instance: VirtualMachineInstance | undefined;
+  readonly references: References;
+  readonly cluster: ClusterChoice;
+  /** Hosts of the VM's Cluster. */
+  readonly hosts: readonly HostModel[];
+  /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
+  readonly volumeHosts: ReadonlyMap<string, string>;
+}
+
+/** The one thing to do next. Each is safe to do again, and the operator may die before and after it. */
+export type Step =
+  | { readonly step: 'Nothing' }
+  /** The VM cannot be placed before these are there. */
+  | { readonly step: 'WaitFor'; readonly missing: readonly Missing[] }
+  | { readonly step: 'CreateVolumes'; readonly volumes: readonly TemplatedVolume[] }
+  | { readonly step: 'Unschedulable'; readonly placement: Placement }
+  | {
+      readonly step: 'CreateInstance';
+      readonly assignment: Assignment;
+      readonly devices: ResolvedDevices;
+      readonly placement: Placement;
+    }
+  | {
+      readonly step: 'UpdateInstance';
+      readonly instance: VirtualMachineInstance;
+      readonly spec: VirtualMachineInstanceSpec;
+    }
+  /** The host has confirmed that the domain is off: the instance may go. */
+  | { readonly step: 'ReleaseInstance'; readonly instance: VirtualMachineInstance };
+
+const NOTHING: Step = { step: 'Nothing' };
+
+export function nextStep(input: VirtualMachineInput): Step {
+  const { vm, instance } = input;
+  if (instance !== undefined && isOrphan(vm, instance)) return retire(instance);
+  if (vm === undefined || vm.metadata.deletionTimestamp !== undefined) return NOTHING;
+  // A deleted instance cannot be kept: it is stopped with grace, and the VM is placed anew.
+  if (instance?.metadata.deletionTimestamp !== undefined) return retire(instance);
+  if (vm.spec.runStrategy === 'Halted') return instance === undefined ? NOTHING : retire(instance, vm);
+  return instance === undefined ? start(vm, input) : follow(vm, instance, input);
+}
+
+/** Whether the VM that the instance was made for is gone (one of the same name may stand in its place). */
+export function isOrphan(vm: VirtualMachine | undefined, instance: VirtualMachineInstance): boolean {
+  return (
+    vm === undefined ||
+    vm.metadata.deletionTimestamp !== undefined ||
+    vm.metadata.uid !== instance.spec.virtualMachineUID
+  );
+}
+
+/** Whether the instance's host has confirmed, for this very intent, that no domain of it is left. */
+export function isConfirmedOff({ metadata, spec, status }: VirtualMachineInstance): boolean {
+  return (
+    spec.powerState === 'Off' &&
+    status?.phase === 'Off' &&
+    status.observedGeneration === metadata.generation &&
+    status.observedEpoch === spec.epoch &&
+    status.host === spec.host
+  );
+}
+
+function retire(instance: VirtualMachineInstance, vm?: VirtualMachine): Step {
+  if (isConfirmedOff(instance)) return { step: 'ReleaseInstance', instance };
+  const gracePeriodSeconds = vm?.spec.terminationGracePeriodSeconds ?? instance.spec.gracePeriodSeconds;
+  return update(instance, { ...instance.spec, powerState: 'Off', gracePeriodSeconds });
+}
+
+function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
+  const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
+  if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
+  const resolution = resolveDevices(vm, input.references);
+  const missing = [
+    ...(input.cluster.ok ? [] : [{ reason: input.cluster.reason, message: input.cluster.message }]),
+    ...(resolution.ok ? [] : resolution.missing),
+  ];
+  if (!resolution.ok || missing.length > 0) return { step: 'WaitFor', missing };
+  const placement = place(placementRequest(vm, resolution.devices, input), input.hosts);
+  if (!placement.ok) return { step: 'Unschedulable', placement };
+  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1 };
+  return { step: 'CreateInstance', assignment, devices: resolution.devices, placement };
+}
+
+/** Keeps the intent of a placed VM in line with its spec. What needs a power cycle, the agent reports. */
+function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: VirtualMachineInput): Step {
+  const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
+  if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
+  const resolution = resolveDevices(vm, input.references);
+  const { disks, nics, cloudInit, host, epoch } = instance.spec;
+  // While something new is missing the VM goes on with the devices that it has.
+  const devices = resolution.ok ? resolution.devices : { disks, nics };
+  return update(instance, instanceSpec(vm, devices, { host, epoch }, cloudInit?.sealedUserData));
+}
+
+function update(instance: VirtualMachineInstance, spec: VirtualMachineInstanceSpec): Step {
+  return sameValue(instance.spec, spec) ? NOTHING : { step: 'UpdateInstance', instance, spec };
+}
+
+function placementRequest(
+  vm: VirtualMachine,
+  { disks, nics }: ResolvedDevices,
+  { references, volumeHosts }: VirtualMachineInput,
+): PlacementRequest {
+  const datastores = disks.flatMap(({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? []);
+  return {
+    virtualMachine: `${vm.metadata.namespace}/${vm.metadata.name}`,
+    vcpus: vcpusOf(vm),
+    reserved: reservedBy(vm),
+    hostSelector: vm.spec.hostSelector,
+    datastores: [...new Set(datastores)].toSorted(),
+    switches: [...new Set(nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),
+    // The status names a host from the moment that one may run the VM until it has confirmed that it does not.
+    onlyHost: vm.status?.host,
+    diskHosts: disks.flatMap(({ volumeName }) => {
+      const host = volumeHosts.get(volumeName);
+      return host === undefined ? [] : [{ volumeName, host }];
+    }),
+  };
+}
+
+/** Whether two values of JSON are the same; a key that is undefined counts as absent. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left: Record<string, unknown> = { ...a };
+  const right: Record<string, unknown> = { ...b };
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => sameValue(left[key], right[key]));
+}
