@@ -1,0 +1,25 @@
+import { obtainPrograms } from '../control-plane/obtain.ts';
+import type { ControlPlaneProgram } from '../control-plane/programs.ts';
+import type { Report } from '../report.ts';
+import { ensureDebianPackages } from './packages.ts';
+
+/** What does the lab need on a plain Debian 12? */
+const CONTROL_PLANE_PACKAGES = ['etcd-server', 'openssl'];
+
+/** libvirt's QEMU driver without its system services; what the guest image is built with; namespaces and cables. */
+const HOST_PACKAGES = [
+  'iproute2',
+  'libvirt-clients',
+  'libvirt-daemon',
+  'libvirt-daemon-driver-qemu',
+  'qemu-system-x86',
+  'qemu-utils',
+];
+
+const PROGRAMS: readonly ControlPlaneProgram[] = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
+
+/** Everything that the lab and the suites on real parts need. Quick when it is there already. */
+export async function installForRealParts(report: Report): Promise<void> {
+  await ensureDebianPackages([...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES], report);
+  await obtainPrograms(PROGRAMS, report);
+}

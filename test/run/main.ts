@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { installForRealParts } from '../lab/install/install.ts';
+import { lines } from '../lab/report.ts';
+import { CHEAP, ON_REAL_PARTS, type Step } from './steps.ts';
+import { readSuiteResult } from './suite-result.ts';
+
+/** Runs everything that CI runs. The last line says how many tests passed and failed. */
+const CHECKOUT = join(import.meta.dirname, '..', '..');
+const REPORTS = join(CHECKOUT, '.lab', 'reports');
+
+interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly left: readonly string[];
+  readonly seconds: number;
+}
+
+async function main(): Promise<void> {
+  const outcomes: Outcome[] = [];
+  for (const step of CHEAP) outcomes.push(await runStep(step));
+  if (outcomes.every((outcome) => outcome.failed === 0)) {
+    await installForRealParts(lines(say));
+    for (const step of ON_REAL_PARTS) outcomes.push(await runStep(step));
+  } else {
+    say(`\nNot run, because the above failed: ${ON_REAL_PARTS.map((step) => step.name).join(', ')}`);
+  }
+  summarize(outcomes);
+}
+
+function summarize(outcomes: readonly Outcome[]): void {
+  say('');
+  for (const { name, passed, failed, left, seconds } of outcomes) {
+    const leftOut = left.length > 0 ? `, ${left.length} left out for a missing kernel feature` : '';
+    say(
+      `${name.padEnd(14)} ${failed === 0 ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(7)} s   ${passed} passed, ${failed} failed${leftOut}`,
+    );
+    for (const reason of left) say(`${''.padEnd(14)} left out: ${reason}`);
+  }
+  const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0);
+  const failed = sum((outcome) => outcome.failed);
+  say(`${sum((outcome) => outcome.passed)} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+async function runStep(step: Step): Promise<Outcome> {
+  say(`\n== ${step.name}`);
+  const start = performance.now();
+  const result = step.kind === 'check' ? await runCheck(step.command) : await runSuite(step.name);
+  return { name: step.name, seconds: (performance.now() - start) / 1000, ...result };
+}
+
+/** A check is no test: it adds to the failures only. */
+async function runCheck([command, ...args]: readonly [string, ...string[]]): Promise<
+  Omit<Outcome, 'name' | 'seconds'>
+> {
+  return { passed: 0, failed: (await exitCodeOf(command, args)) === 0 ? 0 : 1, left: [] };
+}
+
+async function runSuite(name: string): Promise<Omit<Outcome, 'name' | 'seconds'>> {
+  mkdirSync(REPORTS, { recursive: true });
+  const file = join(REPORTS, `${name}.json`);
+  rmSync(file, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const exitCode = await exitCodeOf('vitest', ['run', '--project', name, ...reporters]);
+  const result = readSuiteResult(existsSync(file) ? readFileSync(file, 'utf8') : undefined, exitCode);
+  for (const complaint of result.complaints) say(`${name}: ${complaint}`);
+  return { passed: result.passed, failed: result.failed, left: result.missingKernelFeatures };
+}
+
+async function exitCodeOf(command: string, args: readonly string[]): Promise<number> {
+  const child = spawn(command, args, { stdio: 'inherit', cwd: CHECKOUT });
+  return await new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new Error(`Cannot run ${command}. Run it through "make test".`, { cause })));
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();
