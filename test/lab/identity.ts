@@ -39,6 +39,7 @@ export interface LabPorts {
   readonly etcdClient: number;
   readonly etcdPeer: number;
   readonly apiServer: number;
+  readonly controllerManager: number;
   readonly operatorHealth: number;
   readonly operatorMetrics: number;
   /** First of the ports that belong to the lab and have no use yet. */
@@ -123,9 +124,10 @@ export function portsOfSlot(slot: number): LabPorts {
     etcdClient: base,
     etcdPeer: base + 1,
     apiServer: base + 2,
-    operatorHealth: base + 3,
-    operatorMetrics: base + 4,
-    firstSpare: base + 5,
+    controllerManager: base + 3,
+    operatorHealth: base + 4,
+    operatorMetrics: base + 5,
+    firstSpare: base + 6,
   };
 }
 

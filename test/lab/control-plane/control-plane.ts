@@ -5,13 +5,12 @@ import type { LabIdentity } from '../identity.ts';
 import type { Report } from '../report.ts';
 import type { Seen } from '../wait.ts';
 import { HttpsClient, reasonOf } from './https.ts';
-import type { ControlPlaneProgram } from './programs.ts';
 import { ServerProcess } from './server-process.ts';
-import { apiServerSpec, etcdSpec, type Pki } from './servers.ts';
+import { apiServerSpec, controllerManagerSpec, etcdSpec, type Pki } from './servers.ts';
 
 const ETCD_READY_TIMEOUT_MS = 30_000;
-/** 5 s on an idle machine; a busy one with two cores needs several times that. */
-const API_SERVER_READY_TIMEOUT_MS = 120_000;
+/** kube-apiserver takes 5 s on an idle machine; a busy one with two cores needs several times that. */
+const READY_TIMEOUT_MS = 120_000;
 
 const etcdStatus = z.object({ header: z.object({ revision: z.string() }) });
 const tokenAnswer = z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.iso.datetime() }) });
@@ -31,17 +30,20 @@ export interface ServiceAccountToken {
   readonly expiresAt: Date;
 }
 
+/** Paths. Without kube-controller-manager, nothing but the test itself changes objects. */
+export type Programs = Readonly<Record<'kube-apiserver' | 'kubectl', string>> &
+  Readonly<Partial<Record<'kube-controller-manager', string>>>;
+
 interface Parts {
   readonly identity: LabIdentity;
   readonly address: string;
   readonly apiServerArgs: readonly string[];
-  readonly programs: Readonly<Record<'kube-apiserver' | 'kubectl', string>> &
-    Partial<Readonly<Record<ControlPlaneProgram, string>>>;
+  readonly programs: Programs;
   readonly pki: Pki;
   readonly server: string;
 }
 
-/** etcd and kube-apiserver of one lab. Every call on `etcd` and `apiServer` leaves the other one alone. */
+/** The Kubernetes of one lab. Every call on one of its servers leaves the others alone. */
 export class ControlPlane {
   readonly server: string;
   /** Path of the admin kubeconfig. */
@@ -49,50 +51,63 @@ export class ControlPlane {
   readonly pki: Pki;
   readonly etcd: ServerProcess;
   readonly apiServer: ServerProcess;
+  /** Undefined in a control plane that was made without it. */
+  readonly controllerManager: ServerProcess | undefined;
   readonly #kubectl: string;
   readonly #admin: HttpsClient;
   readonly #etcdClient: HttpsClient;
+  readonly #controllerManagerClient: HttpsClient;
 
   constructor({ identity, address, apiServerArgs, programs, pki, server }: Parts) {
+    const { folder, ports } = identity;
     this.server = server;
     this.kubeconfig = identity.kubeconfig;
     this.pki = pki;
     this.#kubectl = programs.kubectl;
     this.#admin = new HttpsClient(server, pki.authority, pki.admin);
-    this.#etcdClient = new HttpsClient(
-      `https://127.0.0.1:${identity.ports.etcdClient}`,
-      pki.etcdAuthority,
-      pki.etcdClient,
+    this.#etcdClient = new HttpsClient(`https://127.0.0.1:${ports.etcdClient}`, pki.etcdAuthority, pki.etcdClient);
+    this.#controllerManagerClient = new HttpsClient(
+      `https://127.0.0.1:${ports.controllerManager}`,
+      pki.authority,
+      pki.admin,
     );
-    this.etcd = new ServerProcess(
-      identity.folder,
-      etcdSpec(identity, pki),
-      () => answersOk(this.#etcdClient, '/health'),
-      ETCD_READY_TIMEOUT_MS,
-    );
-    this.apiServer = new ServerProcess(
-      identity.folder,
-      apiServerSpec(identity, pki, { command: programs['kube-apiserver'], address, extra: apiServerArgs }),
-      () => answersOk(this.#admin, '/readyz'),
-      API_SERVER_READY_TIMEOUT_MS,
-    );
+    const etcd = etcdSpec(identity, pki);
+    this.etcd = new ServerProcess(folder, etcd, () => answersOk(this.#etcdClient, '/health'), ETCD_READY_TIMEOUT_MS);
+    const apiServer = apiServerSpec(identity, pki, {
+      command: programs['kube-apiserver'],
+      address,
+      extra: apiServerArgs,
+    });
+    this.apiServer = new ServerProcess(folder, apiServer, () => answersOk(this.#admin, '/readyz'), READY_TIMEOUT_MS);
+    const controllerManager = programs['kube-controller-manager'];
+    if (controllerManager !== undefined) {
+      this.controllerManager = new ServerProcess(
+        folder,
+        controllerManagerSpec(identity, pki, controllerManager),
+        () => answersOk(this.#controllerManagerClient, '/healthz'),
+        READY_TIMEOUT_MS,
+      );
+    }
   }
 
   async start(report: Report): Promise<void> {
-    await report.step('etcd', (progress) => this.etcd.start(progress));
-    await report.step('kube-apiserver', (progress) => this.apiServer.start(progress));
+    for (const server of this.#servers()) await report.step(server.name, (progress) => server.start(progress));
   }
 
-  /** Stops both. The data stays for the next start. */
+  /** Stops all servers. The data stays for the next start. */
   async stop(): Promise<void> {
-    await this.apiServer.stop();
-    await this.etcd.stop();
+    for (const server of this.#servers().reverse()) await server.stop();
     await this.close();
+  }
+
+  /** In the order in which they need each other. */
+  #servers(): ServerProcess[] {
+    return [this.etcd, this.apiServer, ...(this.controllerManager ? [this.controllerManager] : [])];
   }
 
   /** Lets go of the connections, so that the calling program can end. The servers run on. */
   async close(): Promise<void> {
-    await Promise.all([this.#admin.close(), this.#etcdClient.close()]);
+    await Promise.all([this.#admin, this.#etcdClient, this.#controllerManagerClient].map((client) => client.close()));
   }
 
   /** Forgets every revision of every object but the current one, so that old resource versions are expired. */

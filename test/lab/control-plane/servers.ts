@@ -3,12 +3,13 @@ import type { LabIdentity } from '../identity.ts';
 import type { ProcessSpec } from '../processes.ts';
 import type { KeyPair, serviceAccountKey } from './certificates.ts';
 
-/** With which flags do etcd and kube-apiserver run? */
+/** With which flags do etcd, kube-apiserver and kube-controller-manager run? */
 export interface Pki {
   readonly authority: KeyPair;
   readonly etcdAuthority: KeyPair;
   readonly apiServer: KeyPair;
   readonly admin: KeyPair;
+  readonly controllerManager: KeyPair;
   readonly etcd: KeyPair;
   readonly etcdClient: KeyPair;
   readonly serviceAccounts: ReturnType<typeof serviceAccountKey>;
@@ -79,4 +80,32 @@ export function apiServerSpec(
       ...extra,
     ],
   };
+}
+
+/**
+ * Those controllers of kube-controller-manager that a cluster without pods still needs: what an owner leaves is deleted
+ * with it, a deleted namespace ends, and every namespace has its default service account.
+ */
+const CONTROLLERS = ['garbage-collector-controller', 'namespace-controller', 'serviceaccount-controller'];
+
+export function controllerManagerSpec(lab: LabIdentity, pki: Pki, command: string): ProcessSpec {
+  return {
+    name: 'kube-controller-manager',
+    command,
+    args: [
+      `--kubeconfig=${controllerManagerKubeconfig(lab)}`,
+      `--controllers=${CONTROLLERS.join(',')}`,
+      // Each controller has a role of its own among those that the API server brings along.
+      '--use-service-account-credentials=true',
+      '--leader-elect=false',
+      '--bind-address=127.0.0.1',
+      `--secure-port=${lab.ports.controllerManager}`,
+      `--tls-cert-file=${pki.controllerManager.certificate}`,
+      `--tls-private-key-file=${pki.controllerManager.key}`,
+    ],
+  };
+}
+
+export function controllerManagerKubeconfig({ folder }: LabIdentity): string {
+  return join(folder, 'kube-controller-manager.kubeconfig');
 }
