@@ -1,3 +1,4 @@
+export { openLibvirt } from './client.ts';
 export * from './enums/index.ts';
 export {
   type ErrorCodeName,
@@ -12,7 +13,7 @@ export type { CallParameters, ClientEvents, Libvirt } from './libvirt.ts';
 export type { CallOptions, Keepalive, LibvirtOptions, Reconnect, TlsMaterial } from './options.ts';
 export type { Lane } from './procedures/procedure.ts';
 export type { ArgsOf, CallName, ProcedureName, ReplyOf, StreamName } from './procedures/table.ts';
-export type { Hole, LibvirtStream } from './stream.ts';
+export type { Hole, LibvirtStream } from './streams/stream.ts';
 export { XdrError } from './xdr/reader.ts';
 export { XdrValueError } from './xdr/schema.ts';
 export type { TypedParams, TypedValue } from './xdr/typedParams.ts';

@@ -1,13 +1,14 @@
-import type { EventName, EventOf } from './events/table.ts';
 import type { LibvirtTransportError } from './errors.ts';
+import type { EventName, EventOf } from './events/table.ts';
 import type { CallOptions } from './options.ts';
 import type { ArgsOf, CallName, ReplyOf, StreamName } from './procedures/table.ts';
-import type { LibvirtStream } from './stream.ts';
+import type { LibvirtStream } from './streams/stream.ts';
 
 /** `args` may be left out where every field has a default. */
-export type CallParameters<N extends CallName | StreamName> = Record<never, never> extends ArgsOf<N>
-  ? [args?: ArgsOf<N>, options?: CallOptions]
-  : [args: ArgsOf<N>, options?: CallOptions];
+export type CallParameters<N extends CallName | StreamName> =
+  Record<never, never> extends ArgsOf<N>
+    ? [args?: ArgsOf<N>, options?: CallOptions]
+    : [args: ArgsOf<N>, options?: CallOptions];
 
 /** What happens to the client itself. */
 export interface ClientEvents {

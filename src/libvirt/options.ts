@@ -40,7 +40,11 @@ export interface LibvirtOptions {
   /** For a call that names no limit of its own. Default 30 s; calls of the `job` lane have none unless they name one. */
   readonly defaultTimeoutMs?: number;
   /** Connection changes, one line each. Default: silent. */
-  readonly log?: (level: 'debug' | 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>) => void;
+  readonly log?: (
+    level: 'debug' | 'info' | 'warn',
+    message: string,
+    details: Readonly<Record<string, unknown>>,
+  ) => void;
 }
 
 export interface CallOptions {

@@ -22,7 +22,13 @@ export const EVENTS = {
   /** `reason` is `enospc` when the storage is full, else empty or QEMU's own text. */
   ioError: event(6, 324, { dom, srcPath: text, devAlias: deviceAlias, action: int, reason: text }),
   controlError: event(7, 325, { dom }),
-  diskChange: event(9, 327, { dom, oldSrcPath: optionalText, newSrcPath: optionalText, devAlias: deviceAlias, reason: int }),
+  diskChange: event(9, 327, {
+    dom,
+    oldSrcPath: optionalText,
+    newSrcPath: optionalText,
+    devAlias: deviceAlias,
+    reason: int,
+  }),
   /** `actual` in KiB. */
   balloonChange: event(13, 331, { dom, actual: uhyper }),
   deviceRemoved: event(15, 333, { dom, devAlias: deviceAlias }),

@@ -1,15 +1,11 @@
-import { bool, flags, int, list, optional, uhyper } from '../xdr/schema.ts';
-import { domainRef, needResults, optionalText, text, texts } from './items.ts';
+import { bool, flags, int, uhyper } from '../xdr/schema.ts';
+import { needResults, optionalText, text, texts } from './items.ts';
 import { remote } from './procedure.ts';
 
 const emulatorTarget = { emulator: optionalText, arch: optionalText, machine: optionalText, virtType: optionalText };
 
-/** The connection itself, the hypervisor's capabilities, CPU models. */
+/** The daemon, the hypervisor's capabilities, CPU models. */
 export const connect = {
-  authList: remote(66, {}, { types: list(int, 20) }),
-  connectOpen: remote(1, { name: optionalText, flags }, {}),
-  connectClose: remote(2, {}, {}),
-  connectSupportsFeature: remote(60, { feature: int }, { supported: bool }),
   connectGetType: remote(3, {}, { type: text }),
   /** Versions are major * 1,000,000 + minor * 1,000 + release. */
   connectGetVersion: remote(4, {}, { hvVer: uhyper }),
@@ -32,7 +28,4 @@ export const connect = {
   connectGetCpuModelNames: remote(312, { arch: text, needResults, flags }, { models: texts(8192), ret: int }),
   connectDomainXmlFromNative: remote(135, { nativeFormat: text, nativeConfig: text, flags }, { domainXml: text }),
   connectDomainXmlToNative: remote(136, { nativeFormat: text, domainXml: text, flags }, { nativeConfig: text }),
-  /** One registration for all domains when `dom` is left out. */
-  connectDomainEventCallbackRegisterAny: remote(316, { eventId: int, dom: optional(domainRef) }, { callbackId: int }),
-  connectDomainEventCallbackDeregisterAny: remote(317, { callbackId: int }, {}),
 };

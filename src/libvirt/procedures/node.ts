@@ -31,14 +31,10 @@ export const node = {
       threads: int,
     },
   ),
-  /** Nanoseconds since boot by state; `cpuNum` -1 sums all processors. */
-  nodeGetCpuStats: remote(227, { cpuNum: int, nparams: constant(16), flags }, { params: namedCounters, nparams: int }),
-  /** KiB; `cellNum` -1 sums all NUMA nodes. */
-  nodeGetMemoryStats: remote(
-    228,
-    { nparams: constant(16), cellNum: int, flags },
-    { params: namedCounters, nparams: int },
-  ),
+  /** Nanoseconds since boot by state; `cpuNum` -1 sums all processors. Linux has exactly these four states. */
+  nodeGetCpuStats: remote(227, { cpuNum: int, nparams: constant(4), flags }, { params: namedCounters, nparams: int }),
+  /** KiB; `cellNum` -1 sums all NUMA nodes and takes `nparams` 4; one node has 2. 0 asks for the number. */
+  nodeGetMemoryStats: remote(228, { nparams: int, cellNum: int, flags }, { params: namedCounters, nparams: int }),
   /** Bytes, per NUMA node from `startCell` on. */
   nodeGetCellsFreeMemory: remote(101, { startCell: int, maxcells: int }, { cells: list(uhyper, MAX_CELLS) }),
   /** Bytes. */
