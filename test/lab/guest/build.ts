@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -55,6 +55,7 @@ async function build(cacheFolder: string, folder: string, progress: Progress): P
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   try {
+    progress('fetching its Debian packages');
     const packages = await unpackPackages(work, progress);
     progress('building its disk');
     const initramfsFile = join(work, 'initramfs');

@@ -1,0 +1,177 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { hostIdentityOf, type LabHostIdentity, type LabIdentity } from '../identity.ts';
+import {
+  findProcess,
+  isRunning,
+  type ProcessRecord,
+  type ProcessSpec,
+  startProcess,
+  stopProcess,
+} from '../processes.ts';
+import { waitUntilReady } from '../ready.ts';
+import { run } from '../run.ts';
+import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles } from './host-files.ts';
+import { PKI_PATH } from './libvirt-config.ts';
+import { setCables } from './network.ts';
+import { firstPidOf, hasPower, switchOff, switchOn } from './power.ts';
+
+/**
+ * A KVM host of the lab: namespaces of this machine with a libvirtd of their own.
+ *
+ * It holds no state in memory: everything is found again from the lab's records, so that any process, also after a
+ * crash of the one that started the host, can go on with it.
+ */
+export class LabHost {
+  readonly lab: LabIdentity;
+  /** 1 for the first host. */
+  readonly index: number;
+  readonly identity: LabHostIdentity;
+  readonly files: HostFiles;
+
+  constructor(lab: LabIdentity, index: number) {
+    this.lab = lab;
+    this.index = index;
+    this.identity = hostIdentityOf(lab, index);
+    this.files = hostFilesOf(lab, index);
+  }
+
+  get name(): string {
+    return this.identity.name;
+  }
+
+  get address(): string {
+    return this.identity.address;
+  }
+
+  /** How programs outside the host reach its libvirtd, as virsh's `-c`. */
+  get libvirtUri(): string {
+    return `qemu:///system?socket=${this.files.libvirtSocket}`;
+  }
+
+  /** How the libvirtd of another host of this lab reaches this one. */
+  get libvirtPeerUri(): string {
+    return `qemu+tls://${this.address}/system?pkipath=${PKI_PATH}`;
+  }
+
+  hasPower(): boolean {
+    return hasPower(this.lab, this.index);
+  }
+
+  /** Brings the host up with its libvirtd. Harmless when it is up. */
+  async powerOn(): Promise<void> {
+    await switchOn(this.lab, this.index);
+    await this.startLibvirtd();
+  }
+
+  /** A power failure: everything in the host dies at the same moment, unasked. Harmless when it is off. */
+  async kill(): Promise<void> {
+    await switchOff(this.lab, this.index);
+  }
+
+  /** Takes every cable of the host down. It stays cut, also over a power cycle, until `heal`. */
+  async cut(): Promise<void> {
+    writeFileSync(this.files.cutMark, '');
+    await setCables(this.lab, this.index, 'down');
+  }
+
+  async heal(): Promise<void> {
+    await setCables(this.lab, this.index, 'up');
+    rmSync(this.files.cutMark, { force: true });
+  }
+
+  /** Starts libvirtd unless it runs, and waits until it answers. */
+  async startLibvirtd(): Promise<void> {
+    const record = await this.startProcess({
+      name: LIBVIRTD,
+      command: 'libvirtd',
+      args: ['--listen', '--config', '/etc/libvirt/libvirtd.conf'],
+    });
+    await waitUntilReady(record, () => this.#libvirtdAnswers(), { timeoutMs: LIBVIRTD_TIMEOUT_MS });
+  }
+
+  /**
+   * Stops libvirtd alone; its domains live on.
+   * @param how `killed` leaves it no time to say goodbye to its clients.
+   */
+  async stopLibvirtd(how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.stopProcess(LIBVIRTD, how === 'killed' ? 0 : LIBVIRTD_TIMEOUT_MS);
+  }
+
+  async restartLibvirtd(how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.stopLibvirtd(how);
+    await this.startLibvirtd();
+  }
+
+  libvirtdRuns(): boolean {
+    const record = this.findProcess(LIBVIRTD);
+    return record !== undefined && isRunning(record);
+  }
+
+  /**
+   * Runs a program in the host to its end and returns what it printed.
+   * @throws when it fails, or when the host is off.
+   */
+  async run(command: string, args: readonly string[]): Promise<string> {
+    return await run('nsenter', [...this.#enter(), command, ...args]);
+  }
+
+  /**
+   * Starts a long-running program in the host, such as the agent. It dies with the host. Its record in the lab is
+   * `<host>.<name>`. Returns the running one if there is one.
+   */
+  async startProcess({ cwd, ...spec }: ProcessSpec): Promise<ProcessRecord> {
+    const folder = cwd === undefined ? [] : [`--wdns=${cwd}`];
+    return await startProcess(this.lab.folder, {
+      ...spec,
+      name: this.#recordName(spec.name),
+      command: 'nsenter',
+      args: [...this.#enter(), ...folder, spec.command, ...spec.args],
+    });
+  }
+
+  findProcess(name: string): ProcessRecord | undefined {
+    return findProcess(this.lab.folder, this.#recordName(name));
+  }
+
+  /** @param graceMs 0 kills at once. */
+  async stopProcess(name: string, graceMs?: number): Promise<void> {
+    await stopProcess(this.lab.folder, this.#recordName(name), graceMs === undefined ? {} : { graceMs });
+  }
+
+  /** Kills the host and removes all that is its own, its local datastore too; the shared one stays. */
+  async destroy(): Promise<void> {
+    await this.kill();
+    removeHostFiles(this.lab, this.index);
+  }
+
+  #enter(): string[] {
+    return ['--target', `${firstPidOf(this.lab, this.index)}`, '--pid', '--mount', '--net', '--uts', '--ipc'];
+  }
+
+  #recordName(name: string): string {
+    return `${this.name}.${name}`;
+  }
+
+  async #libvirtdAnswers() {
+    try {
+      return { ready: true, value: await run('virsh', ['-c', this.libvirtUri, 'uri']) } as const;
+    } catch (error) {
+      return { ready: false, because: String(error) } as const;
+    }
+  }
+}
+
+const LIBVIRTD = 'libvirtd';
+const LIBVIRTD_TIMEOUT_MS = 30_000;
+
+/** Brings a host up, or completes it, or finds it. The lab's bridge must be there (`createBridge`). */
+export async function startHost(lab: LabIdentity, index: number): Promise<LabHost> {
+  const host = new LabHost(lab, index);
+  await host.powerOn();
+  return host;
+}
+
+/** The hosts that the lab has, with and without power. */
+export function listHosts(lab: LabIdentity): LabHost[] {
+  return hostIndexesOf(lab).map((index) => new LabHost(lab, index));
+}
