@@ -1,0 +1,136 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DatastoreError } from './error.ts';
+import { Answer } from './messages.ts';
+import { VERBS, type VerbArgs, type VerbName, type VerbResult } from './verbs.ts';
+
+export interface DatastoreFilesOptions {
+  /** How long the process stays without work. Absent: 10 s. */
+  idleMs?: number;
+  /** How long one call may take unless it says otherwise. Absent: 10 s. */
+  timeoutMs?: number;
+}
+
+interface Pending {
+  readonly what: string;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+const IDLE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
+const CHILD = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
+
+/**
+ * File operations on one datastore, in a process of their own: system calls on a file system whose server is gone do not
+ * return, and a few of them would block every other file operation of the agent (Node has four threads for all). Here
+ * they block that process only, which is killed; it starts when it is needed and ends when it is idle. While a killed
+ * one has not gone yet, because the kernel does not let it, calls fail at once instead of piling up.
+ */
+export class DatastoreFiles {
+  readonly #options: Required<DatastoreFilesOptions>;
+  readonly #pending = new Map<number, Pending>();
+  #child: ChildProcess | undefined;
+  #hung: ChildProcess | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #nextId = 1;
+
+  constructor(options: DatastoreFilesOptions = {}) {
+    this.#options = { idleMs: options.idleMs ?? IDLE_MS, timeoutMs: options.timeoutMs ?? TIMEOUT_MS };
+  }
+
+  /** @throws DatastoreError */
+  async call<N extends VerbName>(
+    verb: N,
+    args: VerbArgs<N>,
+    timeoutMs = this.#options.timeoutMs,
+  ): Promise<VerbResult<N>> {
+    if (this.#hung) throw new DatastoreError('Hung', `the file system has not answered an earlier call yet (${verb})`);
+    const child = this.#start();
+    clearTimeout(this.#idle);
+    const id = this.#nextId++;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      const timer = setTimeout(() => this.#onTimeout(verb, timeoutMs), timeoutMs);
+      this.#pending.set(id, { what: verb, resolve, reject, timer });
+    });
+    child.send({ id, verb, args }, (error) => {
+      if (error) this.#settle(id, (pending) => pending.reject(this.#lost(verb, error)));
+    });
+    return VERBS[verb].result.parse(await answer) as VerbResult<N>;
+  }
+
+  /** Ends the process; calls under way fail. */
+  close(): void {
+    clearTimeout(this.#idle);
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+    this.#rejectAll(new DatastoreError('Failed', 'the agent is stopping'));
+  }
+
+  #start(): ChildProcess {
+    if (this.#child) return this.#child;
+    const child = fork(CHILD, [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    child.on('message', (message) => this.#onAnswer(Answer.parse(message)));
+    child.once('error', (error) => this.#onEnd(child, error));
+    child.once('exit', (status, signal) => this.#onEnd(child, new Error(`it ended (${signal ?? `status ${status}`})`)));
+    this.#child = child;
+    return child;
+  }
+
+  #onAnswer(answer: Answer): void {
+    this.#settle(answer.id, (pending) => {
+      if (!('error' in answer)) pending.resolve(answer.result);
+      else pending.reject(new DatastoreError(answer.error.failure, answer.error.message, { code: answer.error.code }));
+    });
+    if (this.#pending.size > 0) return;
+    this.#idle = setTimeout(() => this.#endIdleChild(), this.#options.idleMs);
+    this.#idle.unref();
+  }
+
+  #endIdleChild(): void {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.disconnect();
+  }
+
+  #onTimeout(verb: string, timeoutMs: number): void {
+    this.#hung = this.#child;
+    this.#child = undefined;
+    this.#hung?.kill('SIGKILL');
+    this.#rejectAll(
+      new DatastoreError(
+        'Hung',
+        `the file system did not answer within ${timeoutMs / 1000} s (${verb}); check its server`,
+      ),
+    );
+  }
+
+  #onEnd(child: ChildProcess, error: Error): void {
+    if (this.#hung === child) this.#hung = undefined;
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    for (const [id, { what }] of this.#pending) {
+      this.#settle(id, (pending) => pending.reject(this.#lost(what, error)));
+    }
+  }
+
+  #rejectAll(error: DatastoreError): void {
+    for (const id of this.#pending.keys()) this.#settle(id, (pending) => pending.reject(error));
+  }
+
+  #settle(id: number, how: (pending: Pending) => void): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    clearTimeout(pending.timer);
+    how(pending);
+  }
+
+  #lost(verb: string, cause: Error): DatastoreError {
+    return new DatastoreError('Failed', `${verb}: lost the process that works on the datastore: ${cause.message}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,16 @@
+import * as z from 'zod';
+
+/** What the agent and the process that works on a datastore say to each other. */
+export const Request = z.object({ id: z.int(), verb: z.string(), args: z.unknown() });
+
+const Failure = z.object({
+  failure: z.enum(['Missing', 'WrongIdentity', 'NotReady', 'Hung', 'Refused', 'Failed']),
+  message: z.string(),
+  code: z.string().optional(),
+});
+
+export const Answer = z.union([
+  z.object({ id: z.int(), error: Failure }),
+  z.object({ id: z.int(), result: z.unknown() }),
+]);
+export type Answer = z.output<typeof Answer>;

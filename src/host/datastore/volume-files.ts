@@ -1,0 +1,120 @@
+import { link, lstat, readdir, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSystemError, syncPath } from '../durable-file.ts';
+import { DatastoreError } from './error.ts';
+import { inDirectory, type Root, requirePlainName } from './places.ts';
+
+const VOLUMES = 'volumes';
+
+/** Where in a datastore a Volume's files are. */
+export interface VolumePlace extends Root {
+  readonly namespace: string;
+  /** Name of the data's file. */
+  readonly file: string;
+  /** Names of all unfinished files of this Volume begin with it. */
+  readonly partialPrefix: string;
+}
+
+export type VolumeFile = { exists: false } | { exists: true; allocatedBytes: number };
+
+export async function findVolume(place: VolumePlace): Promise<VolumeFile> {
+  requirePlainName(place.file);
+  return await inVolumes(place, { create: false }, { exists: false }, async (directory) => {
+    const found = await lstat(join(directory, place.file)).catch(unlessMissing);
+    if (found === undefined) return { exists: false };
+    if (!found.isFile())
+      throw new DatastoreError('Refused', `${shown(place)} is not a regular file; remove it by hand`);
+    // st_blocks counts units of 512 bytes on every file system (stat(2)).
+    return { exists: true, allocatedBytes: found.blocks * 512 };
+  });
+}
+
+/** Makes the directories and removes what earlier tries left unfinished, here or on a host that lost the Volume. */
+export async function prepareVolume(place: VolumePlace): Promise<void> {
+  await inVolumes(place, { create: true }, undefined, async (directory) => {
+    await removePartials(place, directory);
+  });
+}
+
+/**
+ * Makes a finished file the Volume's data: fsync, then link, which never replaces what another host has put there.
+ * @returns false when there is data already; it is kept, and the new file removed.
+ */
+export async function commitVolume(place: VolumePlace & { readonly partial: string }): Promise<boolean> {
+  requirePlainName(place.file);
+  requirePlainName(place.partial);
+  return await inVolumes(place, { create: false }, false, async (directory, sync) => {
+    const partial = join(directory, place.partial);
+    await syncPath(partial);
+    const committed = await linkUnlessThere(partial, join(directory, place.file));
+    await unlink(partial);
+    await sync();
+    return committed;
+  });
+}
+
+/** Removes the data and all unfinished files of a Volume. What is not there is no error. */
+export async function removeVolume(place: VolumePlace): Promise<void> {
+  requirePlainName(place.file);
+  await inVolumes(place, { create: false }, undefined, async (directory, sync) => {
+    await rm(join(directory, place.file), { force: true });
+    await removePartials(place, directory);
+    await sync();
+  });
+}
+
+/** Removes the unfinished files of a Volume only. */
+export async function removeUnfinished(place: VolumePlace): Promise<void> {
+  await inVolumes(place, { create: false }, undefined, (directory) => removePartials(place, directory));
+}
+
+async function inVolumes<T>(
+  place: VolumePlace,
+  options: { create: boolean },
+  ifMissing: T,
+  use: (directory: string, sync: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await inDirectory(place, [VOLUMES, place.namespace], options, (path, handle) =>
+      use(path, () => handle.sync()),
+    );
+  } catch (error) {
+    // Without the directory there is no file in it; commitVolume, which has one, made the directory before.
+    if (!options.create && isSystemError(error, 'ENOENT')) return ifMissing;
+    throw error;
+  }
+}
+
+async function removePartials({ partialPrefix }: VolumePlace, directory: string): Promise<void> {
+  if (!/^\.[A-Za-z0-9-]{8,}\.$/.test(partialPrefix)) {
+    throw new DatastoreError('Refused', `"${partialPrefix}" is too short a prefix to delete by`);
+  }
+  const names = (await readdir(directory)).filter((name) => name.startsWith(partialPrefix));
+  for (const name of names.sort()) await rm(join(directory, name), { force: true });
+}
+
+async function linkUnlessThere(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return false;
+    if (!isSystemError(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
+    throw new DatastoreError(
+      'Refused',
+      'the file system has no hard links, which Drover needs to put a volume in place',
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (isSystemError(error, 'ENOENT')) return undefined;
+  throw error;
+}
+
+function shown(place: VolumePlace): string {
+  return join(place.root, VOLUMES, place.namespace, place.file);
+}
