@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ApplyOptions } from './call.ts';
 import type { KubeClient } from './client.ts';
 import type { KindRef, KubeObject } from './object.ts';
 
-export type ApplyOutcome<T> = { written: true; object: T } | { written: false; object: T };
+export type ApplyOutcome<T> = { written: boolean; object: T };
 
 export interface ApplyIfChangedOptions extends ApplyOptions {
   /** Which part is applied. Absent: the main resource. */
@@ -11,23 +12,118 @@ export interface ApplyIfChangedOptions extends ApplyOptions {
 
 /**
  * Server-side apply, unless the cached object shows that it would change nothing. Needs this manager's
- * `managedFields` in the cache (see `keepManagedFieldsOf`).
+ * `managedFields` in the cache (see {@link keepManagedFieldsOf}).
  */
-export declare function applyIfChanged<T extends KubeObject>(
+export async function applyIfChanged<T extends KubeObject>(
   client: KubeClient,
   kind: KindRef<T>,
   wanted: KubeObject,
   cached: T | undefined,
-  options: ApplyIfChangedOptions,
-): Promise<ApplyOutcome<T>>;
+  { subresource, ...options }: ApplyIfChangedOptions,
+): Promise<ApplyOutcome<T>> {
+  if (cached && appliesNothing(wanted, cached, options.fieldManager, subresource))
+    return { written: false, object: cached };
+  const object =
+    subresource === 'status'
+      ? await client.applyStatus<T>(kind, wanted, options)
+      : await client.apply<T>(kind, wanted, options);
+  return { written: true, object };
+}
 
-/** Pure: true when applying `wanted` as `fieldManager` would leave `cached` as it is. */
-export declare function appliesNothing(
+/**
+ * True when applying `wanted` as `fieldManager` would leave `cached` as it is: the manager owns exactly the wanted
+ * fields, and they have the wanted values. Comparing values alone would miss a field that is no longer wanted. When in
+ * doubt the answer is false, which costs one call that changes nothing.
+ */
+export function appliesNothing(
   wanted: KubeObject,
   cached: KubeObject,
   fieldManager: string,
   subresource?: 'status',
-): boolean;
+): boolean {
+  const owned = (cached.metadata.managedFields ?? []).filter(
+    (entry) => entry.manager === fieldManager && entry.operation === 'Apply' && entry.subresource === subresource,
+  );
+  const [entry] = owned;
+  if (owned.length !== 1 || entry?.apiVersion !== wanted.apiVersion) return false;
+  return sameAsOwned(entry.fieldsV1, appliedPart(wanted), cached);
+}
 
 /** An informer transform that drops the managedFields of everybody but these managers. */
-export declare function keepManagedFieldsOf<T extends KubeObject>(...managers: string[]): (object: T) => T;
+export function keepManagedFieldsOf<T extends KubeObject>(...managers: readonly string[]): (object: T) => T {
+  return (object) => {
+    const kept = object.metadata.managedFields?.filter((entry) => managers.includes(entry.manager ?? ''));
+    if (kept && kept.length > 0) object.metadata.managedFields = kept;
+    else delete object.metadata.managedFields;
+    return object;
+  };
+}
+
+/** What the server tracks: all but the object's identity and the preconditions. As JSON, so without undefined. */
+function appliedPart(wanted: KubeObject): unknown {
+  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = wanted;
+  const { name: _name, namespace: _namespace, uid: _uid, resourceVersion: _version, ...tracked } = metadata;
+  const hasMetadata = Object.values(tracked).some((value) => value !== undefined);
+  return JSON.parse(JSON.stringify(hasMetadata ? { ...rest, metadata: tracked } : rest));
+}
+
+/** Walks fieldsV1 (structured-merge-diff's field set: `f:` member, `k:` item by its key, `v:` item of a set). */
+function sameAsOwned(fields: unknown, wanted: unknown, cached: unknown): boolean {
+  if (!isRecord(fields)) return false;
+  const owned = Object.keys(fields).filter((name) => name !== '.');
+  if (owned.length === 0) return sameLeaf(wanted, cached);
+  if (Array.isArray(wanted) && Array.isArray(cached)) return sameItems(fields, owned, wanted, cached);
+  if (isRecord(wanted) && isRecord(cached)) return sameMembers(fields, owned, wanted, cached);
+  return false;
+}
+
+/** A scalar, an atomic value, or a container that was applied empty and that others may have filled. */
+function sameLeaf(wanted: unknown, cached: unknown): boolean {
+  if (Array.isArray(wanted) && wanted.length === 0) return Array.isArray(cached);
+  if (isRecord(wanted) && Object.keys(wanted).length === 0) return isRecord(cached);
+  return isDeepStrictEqual(wanted, cached);
+}
+
+function sameMembers(
+  fields: Record<string, unknown>,
+  owned: readonly string[],
+  wanted: Record<string, unknown>,
+  cached: Record<string, unknown>,
+): boolean {
+  const names = Object.keys(wanted);
+  return (
+    names.length === owned.length && names.every((name) => sameAsOwned(fields[`f:${name}`], wanted[name], cached[name]))
+  );
+}
+
+function sameItems(
+  fields: Record<string, unknown>,
+  owned: readonly string[],
+  wanted: readonly unknown[],
+  cached: readonly unknown[],
+): boolean {
+  if (owned.length !== wanted.length) return false;
+  let lastIndex = -1;
+  for (const item of wanted) {
+    const name = owned.find((candidate) => names(candidate, item));
+    if (name === undefined) return false;
+    const index = cached.findIndex((other) => names(name, other));
+    // The order of a list is part of what is wanted, e.g. the boot order of disks.
+    if (index <= lastIndex) return false;
+    lastIndex = index;
+    if (name.startsWith('k:') && !sameAsOwned(fields[name], item, cached[index])) return false;
+  }
+  return true;
+}
+
+/** Does `k:{"name":"root"}` or `v:"x"` name this item? */
+function names(fieldName: string, item: unknown): boolean {
+  const value: unknown = JSON.parse(fieldName.slice(2));
+  if (fieldName.startsWith('v:')) return isDeepStrictEqual(value, item);
+  if (!fieldName.startsWith('k:') || !isRecord(value) || !isRecord(item)) return false;
+  return Object.entries(value).every(([key, wanted]) => isDeepStrictEqual(item[key], wanted));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

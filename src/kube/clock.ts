@@ -30,3 +30,10 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** Like `clock.sleep`, but an abort only ends the pause early. */
+export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  await clock.sleep(delayMs, signal).catch((reason: unknown) => {
+    if (!signal.aborted) throw reason;
+  });
+}

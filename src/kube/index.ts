@@ -1,4 +1,5 @@
 /** The room's public interface: other rooms import from here. */
+export { aborted, unlessAborted } from './abort.ts';
 export * from './apply-if-changed.ts';
 export * from './backoff.ts';
 export type { Change, IndexFunction } from './cache.ts';
@@ -8,12 +9,14 @@ export * from './client.ts';
 export * from './clock.ts';
 export * from './config.ts';
 export * from './error.ts';
+export { type EventInput, eventKind, type KubeEvent } from './event.ts';
 export * from './event-recorder.ts';
-export * from './fence.ts';
 export * from './informer.ts';
 export * from './leader-election.ts';
+export * from './leader-fence.ts';
 export * from './lease.ts';
 export * from './object.ts';
+export type { Leadership } from './term.ts';
 export * from './token-file.ts';
 export * from './watch.ts';
 export * from './write-guard.ts';

@@ -1,3 +1,4 @@
+import { unlessAborted } from './abort.ts';
 import { type Change, type IndexFunction, ObjectCache, sameVersion } from './cache.ts';
 import { type KindRef, type KubeObject, keyOf, keyOfRef, type ObjectKey, type ObjectRef } from './object.ts';
 import { Reflector, type ReflectorOptions } from './reflector.ts';
@@ -58,16 +59,7 @@ export class SharedInformer<T extends KubeObject> implements AnyInformer {
 
   /** Resolves when the first list is complete in the cache; rejects with the signal's reason. */
   async synced(signal?: AbortSignal): Promise<void> {
-    if (!signal) return await this.#firstList.promise;
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await Promise.race([this.#firstList.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    await (signal ? unlessAborted(this.#firstList.promise, signal) : this.#firstList.promise);
   }
 
   hasSynced(): boolean {

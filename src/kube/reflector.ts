@@ -1,7 +1,7 @@
 import { type BackoffPolicy, backoffDelayMs } from './backoff.ts';
 import type { ListOptions, Selectors } from './call.ts';
 import type { KubeClient } from './client.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, pause, systemClock } from './clock.ts';
 import { KubeError } from './error.ts';
 import type { KindRef, KubeObject } from './object.ts';
 import type { WatchEvent } from './watch.ts';
@@ -142,9 +142,7 @@ export class Reflector<T extends KubeObject> {
     const policy = this.#options.backoff ?? DEFAULT_BACKOFF;
     const ownMs = backoffDelayMs(policy, this.#failures, this.#options.random ?? Math.random);
     const askedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    await this.#clock.sleep(Math.max(ownMs, askedMs), signal).catch((reason: unknown) => {
-      if (!signal.aborted) throw reason;
-    });
+    await pause(this.#clock, Math.max(ownMs, askedMs), signal);
   }
 }
 
