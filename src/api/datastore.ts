@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { withRules } from './common/cel.ts';
+import { matching, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { HostNames, ObservedGeneration } from './common/status.ts';
@@ -9,53 +9,44 @@ const DatastoreSpec = withRules(
     type: z
       .enum(['Directory'])
       .meta({ description: 'Directory: a directory that exists on the hosts, local or a mounted shared file system.' }),
-    path: z
-      .string()
-      .max(1024)
-      .regex(/^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/)
-      .meta({
-        description:
-          'Absolute path of the directory, the same on every host. It must exist: Drover never makes it, since an unmounted file system looks like an empty directory.',
-      }),
-    shared: z
-      .boolean()
-      .default(false)
-      .meta({
-        description:
-          'Whether all hosts see the same directory (NFS, CephFS, GFS2, ...). Default false: each host has its own. A claim that is not true is found out and the Datastore is not used.',
-      }),
+    path: matching(
+      z.string().max(1024),
+      /^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/,
+      'is no usable absolute path: begin each part with "/" and use letters, digits, "_", "." and "-", no part beginning with ".", as in /srv/vms',
+    ).meta({
+      description:
+        'Absolute path of the directory, the same on every host. It must exist: Drover never makes it, since an unmounted file system looks like an empty directory.',
+    }),
+    shared: z.boolean().default(false).meta({
+      description:
+        'Whether all hosts see the same directory (NFS, CephFS, GFS2, ...). Default false: each host has its own. A claim that is not true is found out and the Datastore is not used.',
+    }),
   }),
-  { rule: 'self == oldSelf', message: 'a Datastore cannot be changed: Volumes lie on it; make a new Datastore' },
-);
+  { rule: 'self == oldSelf', message: 'cannot be changed: Volumes lie on the Datastore; make a new one' },
+).meta({ description: 'What the Datastore is on every host.' });
 
-const DatastoreStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  id: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({
+const DatastoreStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    id: z.string().max(64).optional().meta({
       description:
         'Identity written into the shared directory when it was first seen; a host whose directory does not hold it does not see this Datastore. Absent: not shared, or not seen yet.',
     }),
-  hosts: HostNames.optional().meta({
-    description: 'Hosts that see it, sorted. Absent: none.',
-    'x-kubernetes-list-type': 'atomic',
-  }),
-  capacityBytes: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({
+    hosts: HostNames.optional().meta({
+      description: 'Hosts that see it, sorted. Absent: none.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+    capacityBytes: z.int().min(0).optional().meta({
       description: 'Size of the file system, in bytes; of the smallest one where not shared. Absent: not known.',
     }),
-  freeBytes: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Free space, in bytes; of the fullest one where not shared. Absent: not known.' }),
-  conditions: Conditions,
-});
+    freeBytes: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Free space, in bytes; of the fullest one where not shared. Absent: not known.' }),
+    conditions: Conditions,
+  })
+  .meta({ description: 'Who sees the Datastore; written by the operator. Absent: not seen yet.' });
 
 export const Datastore = defineKind({
   kind: 'Datastore',
@@ -63,6 +54,8 @@ export const Datastore = defineKind({
   shortName: 'dst',
   scope: 'Cluster',
   description: 'Storage for Volumes and Images. Tenants name it, only administrators write it.',
+  example: { metadata: { name: 'shared' }, spec: { type: 'Directory', path: '/srv/vms', shared: true } },
+  conditions: { Ready: 'At least one host sees it. False: the message says what the hosts found.' },
   spec: DatastoreSpec,
   status: DatastoreStatus,
   columns: [

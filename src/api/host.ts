@@ -1,176 +1,162 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
-import { Quantity } from './common/quantity.ts';
+import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration } from './common/status.ts';
 
 const HostSpec = z
   .object({
     reserved: z
       .object({
-        cpu: Quantity.default(0).meta({
-          ...Quantity.meta(),
+        cpu: quantityField({ least: '0', tooSmall: 'cannot be negative' }).default(0).meta({
           description: 'CPU cores kept from VMs, as a quantity (`500m`). Default 0.',
         }),
-        memory: Quantity.default(0).meta({
-          ...Quantity.meta(),
+        memory: quantityField({ least: '0', tooSmall: 'cannot be negative' }).default(0).meta({
           description: 'Memory kept from VMs, in bytes as a quantity (`4Gi`). Default 0.',
         }),
       })
       .prefault({})
       .meta({ description: 'What the host keeps for itself and is never given to VMs.' }),
   })
-  .prefault({});
+  .prefault({})
+  .meta({ description: 'What administrators say about the host. Default: nothing.' });
 
-const HostStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  bootID: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: "The kernel's boot id; a new one after every boot. Absent: not reported." }),
-  address: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: 'IP address at which the agent serves load figures. Absent: not reported.' }),
-  usagePort: z
-    .int()
-    .min(1)
-    .max(65535)
-    .optional()
-    .meta({ description: 'TCP port at which the agent serves load figures over HTTPS. Absent: not served.' }),
-  usageCertificate: z
-    .string()
-    .max(4096)
-    .optional()
-    .meta({
+const HostStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    bootID: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: "The kernel's boot id; a new one after every boot. Absent: not reported." }),
+    address: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'IP address at which the agent serves load figures. Absent: not reported.' }),
+    usagePort: z
+      .int()
+      .min(1)
+      .max(65535)
+      .optional()
+      .meta({ description: 'TCP port at which the agent serves load figures over HTTPS. Absent: not served.' }),
+    usageCertificate: z.string().max(4096).optional().meta({
       description:
         'Certificate (PEM) that the agent shows at usagePort; the operator trusts exactly this one. Absent: not served.',
     }),
-  sealingKey: z
-    .string()
-    .max(128)
-    .optional()
-    .meta({
+    sealingKey: z.string().max(128).optional().meta({
       description:
         "Public key (X25519, base64) for which the operator seals Secrets meant for this host's VMs. Absent: no secrets can be sent.",
     }),
-  cpu: z
-    .object({
-      model: z.string().max(256).meta({ description: 'CPU model as libvirt names it.' }),
-      vendor: z.string().max(64).meta({ description: 'CPU vendor as libvirt names it.' }),
-      sockets: z.int().min(1).meta({ description: 'CPU sockets.' }),
-      coresPerSocket: z.int().min(1).meta({ description: 'Cores in each socket.' }),
-      threadsPerCore: z.int().min(1).meta({ description: 'Hardware threads in each core.' }),
-    })
-    .optional()
-    .meta({ description: 'Processors of the host. Absent: not reported.' }),
-  capacity: z
-    .object({
-      cpuCores: z.number().min(0).meta({ description: 'Hardware threads: one of them carries one vCPU.' }),
-      memoryBytes: z.int().min(0).meta({ description: 'Memory of the host, in bytes.' }),
-    })
-    .optional()
-    .meta({ description: 'What the host has. Absent: not reported.' }),
-  virtualization: z
-    .enum(['kvm', 'qemu'])
-    .optional()
-    .meta({
+    cpu: z
+      .object({
+        model: z.string().max(256).meta({ description: 'CPU model as libvirt names it.' }),
+        vendor: z.string().max(64).meta({ description: 'CPU vendor as libvirt names it.' }),
+        sockets: z.int().min(1).meta({ description: 'CPU sockets.' }),
+        coresPerSocket: z.int().min(1).meta({ description: 'Cores in each socket.' }),
+        threadsPerCore: z.int().min(1).meta({ description: 'Hardware threads in each core.' }),
+      })
+      .optional()
+      .meta({ description: 'Processors of the host. Absent: not reported.' }),
+    capacity: z
+      .object({
+        cpuCores: z.number().min(0).meta({ description: 'Hardware threads: one of them carries one vCPU.' }),
+        memoryBytes: z.int().min(0).meta({ description: 'Memory of the host, in bytes.' }),
+      })
+      .optional()
+      .meta({ description: 'What the host has. Absent: not reported.' }),
+    virtualization: z.enum(['kvm', 'qemu']).optional().meta({
       description:
         'libvirt domain type of its VMs: kvm, or qemu (TCG emulation, slow) where KVM does not work. Absent: not reported.',
     }),
-  versions: z
-    .object({
-      libvirt: z.string().max(64).meta({ description: 'Version of libvirt.' }),
-      qemu: z.string().max(64).meta({ description: 'Version of QEMU.' }),
-      agent: z.string().max(64).meta({ description: "Version of Drover's agent." }),
-      kernel: z.string().max(128).meta({ description: 'Version of the kernel.' }),
-    })
-    .optional()
-    .meta({ description: 'What runs on the host. Absent: not reported.' }),
-  datastores: z
-    .array(
-      z.object({
-        name: z.string().max(253).meta({ description: 'The Datastore.' }),
-        available: z.boolean().meta({ description: 'Whether the host can use it.' }),
-        id: z
-          .string()
-          .max(64)
-          .optional()
-          .meta({ description: 'Identity that the directory holds. Absent: none found.' }),
-        capacityBytes: z
-          .int()
-          .min(0)
-          .optional()
-          .meta({ description: 'Size of its file system, in bytes. Absent: not known.' }),
-        freeBytes: z
-          .int()
-          .min(0)
-          .optional()
-          .meta({
+    versions: z
+      .object({
+        libvirt: z.string().max(64).meta({ description: 'Version of libvirt.' }),
+        qemu: z.string().max(64).meta({ description: 'Version of QEMU.' }),
+        agent: z.string().max(64).meta({ description: "Version of Drover's agent." }),
+        kernel: z.string().max(128).meta({ description: 'Version of the kernel.' }),
+      })
+      .optional()
+      .meta({ description: 'What runs on the host. Absent: not reported.' }),
+    datastores: z
+      .array(
+        z.object({
+          name: z.string().max(253).meta({ description: 'The Datastore.' }),
+          available: z.boolean().meta({ description: 'Whether the host can use it.' }),
+          id: z
+            .string()
+            .max(64)
+            .optional()
+            .meta({ description: 'Identity that the directory holds. Absent: none found.' }),
+          capacityBytes: z
+            .int()
+            .min(0)
+            .optional()
+            .meta({ description: 'Size of its file system, in bytes. Absent: not known.' }),
+          freeBytes: z.int().min(0).optional().meta({
             description:
               'Free space, in bytes, in steps of 1 GiB so that the object changes seldom. Absent: not known.',
           }),
-        message: z.string().max(1024).default('').meta({ description: 'Why it cannot be used, empty where it can.' }),
+          message: z.string().max(1024).default('').meta({ description: 'Why it cannot be used, empty where it can.' }),
+        }),
+      )
+      .max(256)
+      .default([])
+      .meta({
+        description: 'What the host sees of each Datastore.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
       }),
-    )
-    .max(256)
-    .default([])
-    .meta({
-      description: 'What the host sees of each Datastore.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['name'],
-    }),
-  switches: z
-    .array(
-      z.object({
-        name: z.string().max(253).meta({ description: 'The VirtualSwitch.' }),
-        available: z.boolean().meta({ description: 'Whether NICs can be plugged in on this host.' }),
-        message: z.string().max(1024).default('').meta({ description: 'Why not, empty where they can.' }),
+    switches: z
+      .array(
+        z.object({
+          name: z.string().max(253).meta({ description: 'The VirtualSwitch.' }),
+          available: z.boolean().meta({ description: 'Whether NICs can be plugged in on this host.' }),
+          message: z.string().max(1024).default('').meta({ description: 'Why not, empty where they can.' }),
+        }),
+      )
+      .max(256)
+      .default([])
+      .meta({
+        description: 'What the host has of each VirtualSwitch.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
       }),
-    )
-    .max(256)
-    .default([])
-    .meta({
-      description: 'What the host has of each VirtualSwitch.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['name'],
-    }),
-  foreignDomains: z
-    .array(
-      z.object({
-        uuid: z.string().max(64).meta({ description: 'UUID of the domain.' }),
-        name: z.string().max(256).meta({ description: 'Name of the domain.' }),
-        state: z.string().max(32).meta({ description: 'State of the domain as virsh names it.' }),
+    foreignDomains: z
+      .array(
+        z.object({
+          uuid: z.string().max(64).meta({ description: 'UUID of the domain.' }),
+          name: z.string().max(256).meta({ description: 'Name of the domain.' }),
+          state: z.string().max(32).meta({ description: 'State of the domain as virsh names it.' }),
+        }),
+      )
+      .max(256)
+      .default([])
+      .meta({
+        description: 'Domains that Drover did not make; they are never touched. At most 256 are listed.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['uuid'],
       }),
-    )
-    .max(256)
-    .default([])
-    .meta({
-      description: 'Domains that Drover did not make; they are never touched. At most 256 are listed.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['uuid'],
-    }),
-  strayDomains: z
-    .array(
-      z.object({
-        uuid: z.string().max(64).meta({ description: 'UUID of the domain.' }),
-        virtualMachine: z.string().max(320).meta({ description: 'namespace/name that its metadata holds.' }),
-        epoch: z.int().min(0).meta({ description: 'Epoch that its metadata holds.' }),
-        message: z.string().max(1024).meta({ description: 'Why it is left running.' }),
+    strayDomains: z
+      .array(
+        z.object({
+          uuid: z.string().max(64).meta({ description: 'UUID of the domain.' }),
+          virtualMachine: z.string().max(320).meta({ description: 'namespace/name that its metadata holds.' }),
+          epoch: z.int().min(0).meta({ description: 'Epoch that its metadata holds.' }),
+          message: z.string().max(1024).meta({ description: 'Why it is left running.' }),
+        }),
+      )
+      .max(256)
+      .default([])
+      .meta({
+        description:
+          'Domains of Drover that run without an intent, such as after etcd was restored from a backup. They are left running until an intent says otherwise.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['uuid'],
       }),
-    )
-    .max(256)
-    .default([])
-    .meta({
-      description:
-        'Domains of Drover that run without an intent, such as after etcd was restored from a backup. They are left running until an intent says otherwise.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['uuid'],
-    }),
-  conditions: Conditions,
-});
+    conditions: Conditions,
+  })
+  .meta({ description: 'What the host is and has; written by its agent. Absent: not reported yet.' });
 
 export const Host = defineKind({
   kind: 'Host',
@@ -178,6 +164,17 @@ export const Host = defineKind({
   shortName: 'dh',
   scope: 'Cluster',
   description: 'A KVM machine. Its agent registers it and writes the status; administrators write the spec.',
+  example: { metadata: { name: 'host-1' }, spec: { reserved: { cpu: '500m', memory: '4Gi' } } },
+  conditions: {
+    Ready: 'The agent renews its lease and libvirt answers, so the host can run VMs. Unknown: the agent is silent.',
+  },
+  rules: [
+    {
+      rule: 'size(self.metadata.name) <= 200',
+      message: 'is too long for a Host: at most 200 characters, since it becomes part of the name of its Lease',
+      fieldPath: '.metadata.name',
+    },
+  ],
   spec: HostSpec,
   status: HostStatus,
   columns: [

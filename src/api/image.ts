@@ -15,33 +15,38 @@ const ImageSpec = withRules(
   }),
   {
     rule: 'self == oldSelf',
-    message: 'an Image cannot be changed: Volumes were cloned from what it was; make a new Image',
+    message: 'cannot be changed: Volumes were cloned from what the Image was; make a new one',
   },
-);
+).meta({ description: 'Where the image lies.' });
 
-const ImageStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  phase: z
-    .enum(['Pending', 'Ready', 'Failed'])
-    .optional()
-    .meta({ description: 'The state in one word. Absent: not seen yet.' }),
-  host: z
-    .string()
-    .optional()
-    .meta({ description: 'Host whose agent inspects the image, set by the operator. Absent: not chosen yet.' }),
-  path: z
-    .string()
-    .max(4096)
-    .optional()
-    .meta({ description: 'Path of the file on every host that sees the Datastore. Absent: not found yet.' }),
-  format: z.enum(['qcow2', 'raw']).optional().meta({ description: 'Format of the file. Absent: not inspected yet.' }),
-  virtualSizeBytes: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Size that a guest would see, in bytes. Absent: not inspected yet.' }),
-  conditions: Conditions,
-});
+const ImageStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    phase: z
+      .enum(['Pending', 'Ready', 'Failed'])
+      .optional()
+      .meta({ description: 'The state in one word. Absent: not seen yet.' }),
+    host: z
+      .string()
+      .optional()
+      .meta({ description: 'Host whose agent inspects the image, set by the operator. Absent: not chosen yet.' }),
+    path: z
+      .string()
+      .max(4096)
+      .optional()
+      .meta({ description: 'Path of the file on every host that sees the Datastore. Absent: not found yet.' }),
+    format: z.enum(['qcow2', 'raw']).optional().meta({ description: 'Format of the file. Absent: not inspected yet.' }),
+    virtualSizeBytes: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Size that a guest would see, in bytes. Absent: not inspected yet.' }),
+    conditions: Conditions,
+  })
+  .meta({
+    description:
+      'What the image is; `host` is written by the operator, the rest by the agent of that host. Absent: not seen yet.',
+  });
 
 export const Image = defineKind({
   kind: 'Image',
@@ -49,6 +54,11 @@ export const Image = defineKind({
   shortName: 'img',
   scope: 'Namespaced',
   description: 'A disk image on a Datastore that Volumes are cloned from. Deleting the object leaves the file.',
+  example: {
+    metadata: { name: 'debian-12', namespace: 'default' },
+    spec: { datastoreName: 'shared', path: 'debian-12.qcow2' },
+  },
+  conditions: { Ready: 'The file was found and is safe to clone from. False: the reason and the message say why not.' },
   spec: ImageSpec,
   status: ImageStatus,
   selectableFields: ['.status.host'],

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { withRules } from './common/cel.ts';
+import { matching, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
@@ -7,11 +7,12 @@ import { HostNames, ObservedGeneration } from './common/status.ts';
 
 const VirtualSwitchSpec = withRules(
   z.object({
-    uplink: z
-      .string()
-      .min(1)
-      .max(15)
-      .regex(/^[A-Za-z0-9_.-]+$/)
+    // 15 is Linux's IFNAMSIZ without its NUL.
+    uplink: matching(
+      z.string().max(15),
+      /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/,
+      'is no name of a network interface: use letters, digits, "_", "." and "-", as in eth1 or enp3s0',
+    )
       .optional()
       .meta({
         description:
@@ -21,18 +22,20 @@ const VirtualSwitchSpec = withRules(
   }),
   {
     rule: 'self == oldSelf',
-    message: 'a VirtualSwitch cannot be changed while VMs may be plugged into it; make a new one',
+    message: 'cannot be changed: VMs may be plugged into the VirtualSwitch; make a new one',
   },
-);
+).meta({ description: 'How the switch is built on every host.' });
 
-const VirtualSwitchStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  hosts: HostNames.optional().meta({
-    description: 'Hosts that have the switch, sorted. Absent: none.',
-    'x-kubernetes-list-type': 'atomic',
-  }),
-  conditions: Conditions,
-});
+const VirtualSwitchStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    hosts: HostNames.optional().meta({
+      description: 'Hosts that have the switch, sorted. Absent: none.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+    conditions: Conditions,
+  })
+  .meta({ description: 'Where the switch is; written by the operator. Absent: not seen yet.' });
 
 /** A switch that spans hosts (vSphere: distributed switch): one Linux bridge on each, and one per VLAN. */
 export const VirtualSwitch = defineKind({
@@ -41,6 +44,8 @@ export const VirtualSwitch = defineKind({
   shortName: 'vsw',
   scope: 'Cluster',
   description: 'A switch that spans hosts: a Linux bridge on each of them, joined by the uplink.',
+  example: { metadata: { name: 'lan' }, spec: { uplink: 'eth1' } },
+  conditions: { Ready: 'At least one host has the switch. False: the message says why the hosts have not.' },
   spec: VirtualSwitchSpec,
   status: VirtualSwitchStatus,
   columns: [
@@ -70,14 +75,16 @@ const PortGroupSpec = withRules(
   }),
   {
     rule: 'self == oldSelf',
-    message: 'a PortGroup cannot be changed while VMs may be plugged into it; make a new one',
+    message: 'cannot be changed: VMs may be plugged into the PortGroup; make a new one',
   },
-);
+).meta({ description: 'Which ports these are.' });
 
-const PortGroupStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  conditions: Conditions,
-});
+const PortGroupStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    conditions: Conditions,
+  })
+  .meta({ description: 'Whether the ports can be used; written by the operator. Absent: not seen yet.' });
 
 /** Ports of a VirtualSwitch on one VLAN, which VMs of the namespace can be plugged into. */
 export const PortGroup = defineKind({
@@ -87,6 +94,11 @@ export const PortGroup = defineKind({
   scope: 'Namespaced',
   description:
     'Ports of a VirtualSwitch on one VLAN, for the VMs of the namespace. Give tenants no right to write it: who can write PortGroups can join any VLAN.',
+  example: {
+    metadata: { name: 'lan', namespace: 'default' },
+    spec: { virtualSwitchName: 'lan', vlan: 42 },
+  },
+  conditions: { Ready: 'The VirtualSwitch is there and Ready.' },
   spec: PortGroupSpec,
   status: PortGroupStatus,
   columns: [

@@ -1,9 +1,8 @@
 import * as z from 'zod';
-import { immutable, withRules } from './common/cel.ts';
-import { Conditions } from './common/condition.ts';
+import { immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
-import { EntryName, MacAddress, ObjectName } from './common/names.ts';
-import { ObservedGeneration } from './common/status.ts';
+import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
+import { InstanceStatus } from './virtual-machine-instance-status.ts';
 
 /** A disk as the host attaches it: nothing is left to look up. */
 const InstanceDisk = z.object({
@@ -49,34 +48,33 @@ const Sealed = z.object({
 
 const InstanceSpec = withRules(
   z.object({
-    virtualMachineUID: immutable(z.string().min(1).max(64), 'virtualMachineUID').meta({
-      ...immutable(z.string(), 'virtualMachineUID').meta(),
+    virtualMachineUID: immutable(
+      z.string().min(1).max(64),
+      'cannot be changed: an instance belongs to one VirtualMachine',
+    ).meta({
       description: 'uid of the VirtualMachine that this instance is of. Cannot be changed.',
     }),
     host: ObjectName.meta({ description: 'Host that runs it.' }),
-    epoch: z
-      .int()
-      .min(1)
-      .meta({
-        description: 'Number of the placement; grows by one at each. A host refuses an older one than it has seen.',
-      }),
-    domainUUID: z.string().min(36).max(36).meta({ description: 'UUID of the libvirt domain.' }),
+    epoch: z.int().min(1).meta({
+      description: 'Number of the placement; grows by one at each. A host refuses an older one than it has seen.',
+    }),
+    domainUUID: immutable(
+      matching(
+        z.string().max(36),
+        /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+        'is no UUID: write it in lower case, as in 4f1c2d3e-0000-4000-8000-000000000001',
+      ),
+      'cannot be changed: it names the domain that may be running',
+    ).meta({ description: 'UUID of the libvirt domain. Cannot be changed.' }),
     powerState: z
       .enum(['Running', 'Paused', 'Off'])
       .meta({ description: 'What the domain shall be. Off: shut down with grace, then powered off.' }),
-    restartedAt: z
-      .string()
-      .max(64)
-      .default('')
-      .meta({
-        description: 'Value of the restart annotation; a new one asks for one restart. Default empty: never asked.',
-      }),
-    restartPolicy: z
-      .enum(['Always', 'OnFailure'])
-      .meta({
-        description:
-          'What follows when the guest stops by itself: Always starts it again, OnFailure only after a crash.',
-      }),
+    restartedAt: z.string().max(64).default('').meta({
+      description: 'Value of the restart annotation; a new one asks for one restart. Default empty: never asked.',
+    }),
+    restartPolicy: z.enum(['Always', 'OnFailure']).meta({
+      description: 'What follows when the guest stops by itself: Always starts it again, OnFailure only after a crash.',
+    }),
     gracePeriodSeconds: z
       .int()
       .min(0)
@@ -130,90 +128,17 @@ const InstanceSpec = withRules(
       .optional()
       .meta({ description: 'NoCloud seed. Absent: none.' }),
   }),
-  { rule: 'self.epoch >= oldSelf.epoch', message: 'epoch can only grow' },
-  { rule: 'self.host == oldSelf.host || self.epoch > oldSelf.epoch', message: 'another host needs a higher epoch' },
-);
-
-const InstanceStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  observedEpoch: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Epoch that this status speaks of. Absent: not seen by an agent yet.' }),
-  host: z.string().max(253).optional().meta({ description: 'Host whose agent wrote this status. Absent: none yet.' }),
-  phase: z
-    .enum(['Starting', 'Running', 'Paused', 'Stopping', 'Off', 'CrashLoop', 'Failed'])
-    .optional()
-    .meta({
-      description:
-        'State of the domain. Off: it stopped by itself or as asked, and no copy is on the host. Failed: libvirt refused it. Absent: not seen by an agent yet.',
-    }),
-  reason: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: 'Why the domain is in this state, in one CamelCase word. Absent: nothing to add.' }),
-  message: z
-    .string()
-    .max(4096)
-    .optional()
-    .meta({ description: 'The same in words: what failed, why, what to do. Absent: nothing to add.' }),
-  startedAt: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: 'When the domain was started (RFC 3339). Absent: not running.' }),
-  restartedAt: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: 'The restart request that was carried out last. Absent: none.' }),
-  restarts: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Starts after the domain had stopped by itself. Absent: none.' }),
-  nextStartAt: z
-    .string()
-    .max(64)
-    .optional()
-    .meta({ description: 'When the next start is tried in a crash loop (RFC 3339). Absent: no wait.' }),
-  lastStop: z
-    .object({
-      at: z.string().max(64).meta({ description: 'When (RFC 3339).' }),
-      reason: z
-        .enum(['Shutdown', 'Destroyed', 'Crashed', 'Failed', 'Migrated', 'Saved', 'Lost'])
-        .meta({
-          description:
-            'How: the guest shut down, was powered off, crashed, QEMU failed, it moved, or it was gone when the agent came back.',
-        }),
-    })
-    .optional()
-    .meta({ description: 'How the domain stopped last. Absent: never.' }),
-  restartRequired: z
-    .array(z.string().max(64))
-    .max(32)
-    .optional()
-    .meta({
-      description: 'Fields of the spec that work only after a power cycle. Absent: none.',
-      'x-kubernetes-list-type': 'atomic',
-    }),
-  guestTools: z
-    .object({
-      connected: z.boolean().meta({ description: 'Whether the guest agent answers.' }),
-      hostname: z.string().max(253).optional().meta({ description: "The guest's host name. Absent: not reported." }),
-      os: z.string().max(253).optional().meta({ description: "The guest's operating system. Absent: not reported." }),
-      addresses: z
-        .array(z.string().max(64))
-        .max(64)
-        .default([])
-        .meta({ description: "The guest's IP addresses.", 'x-kubernetes-list-type': 'atomic' }),
-    })
-    .optional()
-    .meta({ description: 'What the guest tools report. Absent: not running.' }),
-  conditions: Conditions,
-});
+  {
+    rule: 'self.epoch >= oldSelf.epoch',
+    message: 'can only grow: a host refuses an older placement than it has seen',
+    fieldPath: '.epoch',
+  },
+  {
+    rule: 'self.host == oldSelf.host || self.epoch > oldSelf.epoch',
+    message: 'cannot be changed without a higher epoch: two hosts would hold the same placement',
+    fieldPath: '.host',
+  },
+).meta({ description: 'What the host must run, with nothing left to look up; written by the operator.' });
 
 export const VirtualMachineInstance = defineKind({
   kind: 'VirtualMachineInstance',
@@ -222,6 +147,27 @@ export const VirtualMachineInstance = defineKind({
   scope: 'Namespaced',
   description:
     'What one host must run for one VirtualMachine, fully resolved. The operator writes the spec, the agent of the host the status; nobody else writes it.',
+  example: {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: {
+      virtualMachineUID: 'c0a1f0c2-6a4b-4a57-9d0e-0a9f9d3c1b11',
+      host: 'host-1',
+      epoch: 1,
+      domainUUID: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
+      powerState: 'Running',
+      restartPolicy: 'Always',
+      gracePeriodSeconds: 60,
+      machineType: 'q35',
+      cpu: { sockets: 1, coresPerSocket: 2, threads: 1 },
+      memoryBytes: 2147483648,
+      reserved: { cpuCores: 0, memoryBytes: 2415919104 },
+      nics: [{ name: 'lan', mac: '52:54:00:12:34:56', virtualSwitchName: 'lan', model: 'virtio' }],
+    },
+  },
+  conditions: {
+    Ready: 'The domain is as the spec wants it. False: the reason and the message say what the host could not do.',
+  },
+  rules: [VIRTUAL_MACHINE_NAME_RULE],
   spec: InstanceSpec,
   status: InstanceStatus,
   selectableFields: ['.spec.host'],

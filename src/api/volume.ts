@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { immutable, withRules } from './common/cel.ts';
+import { type CelRule, immutable, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
-import { Quantity } from './common/quantity.ts';
+import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration } from './common/status.ts';
 
 export const VolumeProvisioning = z.enum(['Thin', 'ThickLazyZeroed', 'ThickEagerZeroed']).default('Thin').meta({
@@ -20,64 +20,93 @@ export const VolumeSource = z
   .prefault({})
   .meta({ description: 'What the Volume holds at first. Default: nothing (blank).' });
 
+/** Size of a Volume. qcow2 and the file systems below it go further, but not all of them. */
+export const VolumeSize = quantityField({
+  least: '1Mi',
+  tooSmall: 'is too small: at least 1Mi; a number without a unit is bytes, so write 20Gi for twenty gibibytes',
+  most: '64Ti',
+  tooBig: 'is too big: at most 64Ti',
+});
+
+/** For an object with an optional `size`. A size that appears later is checked against the data by the agent. */
+export const SIZE_CAN_ONLY_GROW = [
+  {
+    rule: '!has(oldSelf.size) || has(self.size)',
+    message: 'cannot be removed once set: a Volume only grows; put the old size back',
+    fieldPath: '.size',
+  },
+  {
+    rule: '!has(self.size) || !has(oldSelf.size) || !isQuantity(string(self.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0',
+    message: 'can only grow, since shrinking would cut off data',
+    messageExpression:
+      "'can only grow, since shrinking would cut off data: it is ' + string(oldSelf.size) + ', not ' + string(self.size)",
+    fieldPath: '.size',
+  },
+] as const satisfies readonly CelRule[];
+
 const VolumeSpec = withRules(
   z.object({
-    datastoreName: immutable(ObjectName, 'datastoreName').meta({
-      ...immutable(ObjectName, 'datastoreName').meta(),
+    datastoreName: immutable(ObjectName, 'cannot be changed: the data lies on that Datastore; make a new Volume').meta({
       description: 'Datastore that holds the data. Cannot be changed.',
     }),
-    size: Quantity.optional().meta({
-      ...Quantity.meta(),
+    size: VolumeSize.optional().meta({
       description:
         'Size that the guest sees, in bytes as a quantity. Can only grow. Absent: the size of the image; required for a blank Volume.',
     }),
     provisioning: VolumeProvisioning,
     source: VolumeSource,
   }),
-  { rule: 'self.source == oldSelf.source', message: 'the source of a Volume cannot be changed; make a new Volume' },
+  {
+    rule: 'self.source == oldSelf.source',
+    message: 'cannot be changed: the data was copied from it; make a new Volume',
+    fieldPath: '.source',
+  },
   {
     rule: 'self.provisioning == oldSelf.provisioning',
-    message: 'the provisioning of a Volume cannot be changed; make a new Volume',
+    message: 'cannot be changed: the data is laid out by it; make a new Volume',
+    fieldPath: '.provisioning',
   },
-  { rule: 'has(self.size) || has(self.source.imageName)', message: 'a blank Volume needs a size' },
-  { rule: '!has(oldSelf.size) || has(self.size)', message: 'size cannot be removed: a Volume only grows' },
   {
-    rule: '!has(self.size) || !has(oldSelf.size) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0',
-    message: 'size can only grow: shrinking would cut off data',
+    rule: 'has(self.size) || has(self.source.imageName)',
+    message: 'is missing: a blank Volume needs a size, as in 20Gi',
+    fieldPath: '.size',
   },
-);
+  ...SIZE_CAN_ONLY_GROW,
+).meta({ description: 'The disk as its owner wants it.' });
 
-const VolumeStatus = z.object({
-  observedGeneration: ObservedGeneration,
-  phase: z
-    .enum(['Pending', 'Provisioning', 'Ready', 'Resizing', 'Failed', 'Deleting', 'Deleted'])
-    .optional()
-    .meta({
+const VolumeStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    phase: z.enum(['Pending', 'Provisioning', 'Ready', 'Resizing', 'Failed', 'Deleting', 'Deleted']).optional().meta({
       description: 'The state in one word. Deleted: the data is gone, the object follows. Absent: not seen yet.',
     }),
-  host: z
-    .string()
-    .optional()
-    .meta({ description: 'Host whose agent works on the Volume, set by the operator. Absent: not chosen yet.' }),
-  path: z
-    .string()
-    .max(4096)
-    .optional()
-    .meta({ description: 'Path of the data on every host that sees the Datastore. Absent: not made yet.' }),
-  format: z.enum(['qcow2', 'raw']).optional().meta({ description: 'Format of the data. Absent: not made yet.' }),
-  capacityBytes: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Size that the guest sees, in bytes. Absent: not made yet.' }),
-  allocatedBytes: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Space taken on the Datastore when last measured, in bytes. Absent: not made yet.' }),
-  attachedTo: z.string().optional().meta({ description: 'VirtualMachine that uses the Volume. Absent: none.' }),
-  conditions: Conditions,
-});
+    host: z
+      .string()
+      .optional()
+      .meta({ description: 'Host whose agent works on the Volume, set by the operator. Absent: not chosen yet.' }),
+    path: z
+      .string()
+      .max(4096)
+      .optional()
+      .meta({ description: 'Path of the data on every host that sees the Datastore. Absent: not made yet.' }),
+    format: z.enum(['qcow2', 'raw']).optional().meta({ description: 'Format of the data. Absent: not made yet.' }),
+    capacityBytes: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Size that the guest sees, in bytes. Absent: not made yet.' }),
+    allocatedBytes: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Space taken on the Datastore when last measured, in bytes. Absent: not made yet.' }),
+    attachedTo: z.string().optional().meta({ description: 'VirtualMachine that uses the Volume. Absent: none.' }),
+    conditions: Conditions,
+  })
+  .meta({
+    description:
+      'What became of the Volume; `host` and `attachedTo` are written by the operator, the rest by the agent of that host. Absent: not seen yet.',
+  });
 
 export const Volume = defineKind({
   kind: 'Volume',
@@ -86,6 +115,21 @@ export const Volume = defineKind({
   scope: 'Namespaced',
   description:
     'A disk that outlives the power cycles of a VM: blank, or a full copy of an Image. Deleting it deletes its data, once no VM uses it.',
+  example: {
+    metadata: { name: 'data', namespace: 'default' },
+    spec: { datastoreName: 'shared', size: '50Gi' },
+  },
+  conditions: {
+    Ready: 'The data is there in the wanted size. While it is being made, the message shows how far it is.',
+  },
+  rules: [
+    {
+      // The file is named <name>.<uid>.<format> and a file name has at most 255 bytes.
+      rule: 'size(self.metadata.name) <= 200',
+      message: 'is too long for a Volume: at most 200 characters, since it becomes part of a file name',
+      fieldPath: '.metadata.name',
+    },
+  ],
   spec: VolumeSpec,
   status: VolumeStatus,
   selectableFields: ['.status.host'],

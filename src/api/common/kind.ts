@@ -24,6 +24,10 @@ export interface KindOptions<Spec extends z.ZodType, Status extends z.ZodType> {
   readonly spec: Spec;
   readonly status: Status;
   readonly columns: readonly PrinterColumn[];
+  /** What each type of `status.conditions` says, by type. */
+  readonly conditions: Readonly<Record<string, string>>;
+  /** A short object for the reference page; it must be valid. */
+  readonly example: { readonly metadata: Readonly<Record<string, unknown>>; readonly spec: z.input<Spec> };
   /** Fields of the spec or status that lists and watches can select by. */
   readonly selectableFields?: readonly string[];
   /** Rules over the whole object (they may speak of `self.metadata.name`). */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type CelRule, matching, withRules } from './cel.ts';
 
 /** API group of every Drover kind. */
 export const GROUP = 'drover.dev';
@@ -22,25 +23,42 @@ export const VOLUME_PROTECTION_FINALIZER = 'drover.dev/volume-protection';
 export const VIRTUAL_MACHINE_LABEL = 'drover.dev/virtual-machine';
 
 /** A name of another object (RFC 1123 subdomain). */
-export const ObjectName = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+export const ObjectName = matching(
+  z.string().max(253),
+  /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+  'is no name of an object: use lower-case letters, digits, "-" and ".", with a letter or digit first and last',
+);
 
 /** A short name inside one object: of a disk, a NIC (RFC 1123 label). */
-export const EntryName = z
-  .string()
-  .min(1)
-  .max(40)
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+export const EntryName = matching(
+  z.string().max(40),
+  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+  'is no usable name: use lower-case letters, digits and "-", with a letter or digit first and last',
+);
 
-/** A MAC address, lower case, colons: `52:54:00:12:34:56`. */
-export const MacAddress = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
+/** A unicast MAC address, lower case, colons: `52:54:00:12:34:56`. */
+export const MacAddress = withRules(
+  matching(
+    z.string().max(17),
+    /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/,
+    'is no MAC address: write six pairs of lower-case hexadecimal digits with colons, as in 52:54:00:12:34:56',
+  ),
+  {
+    rule: "!self.matches('^.[13579bdf]')",
+    message: 'is a multicast address: a NIC needs an even second digit, as in 52:54:00:12:34:56',
+  },
+);
 
 /** A path below a directory: no leading slash, no `..`, no empty part. */
-export const RelativePath = z
-  .string()
-  .min(1)
-  .max(1024)
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/);
+export const RelativePath = matching(
+  z.string().max(1024),
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/,
+  'is no path below a directory: join names of letters, digits, "_", "." and "-" with "/", none beginning with "." or "/", as in debian/12.qcow2',
+);
+
+/** A VirtualMachine and its instance have the same name. */
+export const VIRTUAL_MACHINE_NAME_RULE: CelRule = {
+  rule: 'size(self.metadata.name) <= 63',
+  message: 'is too long for a VirtualMachine: at most 63 characters, since it becomes the host name of the guest',
+  fieldPath: '.metadata.name',
+};

@@ -1,23 +1,36 @@
 import * as z from 'zod';
+import { matching, withRules } from './cel.ts';
+
+const LabelValue = matching(
+  z.string().max(63),
+  /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
+  'is no label value: use letters, digits, "-", "_" and ".", with a letter or digit first and last',
+);
 
 /** metav1.LabelSelector: all of `matchLabels` and all of `matchExpressions` must hold. */
 export const LabelSelector = z.object({
   matchLabels: z
-    .record(z.string().max(317), z.string().max(63))
+    .record(z.string().max(317), LabelValue)
     .optional()
     .meta({ description: 'Labels that must have exactly these values. Absent: no demand.', maxProperties: 64 }),
   matchExpressions: z
     .array(
-      z.object({
-        key: z.string().min(1).max(317).meta({ description: 'The label.' }),
-        operator: z
-          .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
-          .meta({ description: 'How the label is compared with `values`.' }),
-        values: z.array(z.string().max(63)).max(64).optional().meta({
-          description: 'For In and NotIn: the values. Must be absent for Exists and DoesNotExist.',
-          'x-kubernetes-list-type': 'atomic',
+      withRules(
+        z.object({
+          key: z.string().min(1).max(317).meta({ description: 'The label.' }),
+          operator: z
+            .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+            .meta({ description: 'How the label is compared with `values`.' }),
+          values: z.array(LabelValue).max(64).optional().meta({
+            description: 'For In and NotIn: the values. Must be absent for Exists and DoesNotExist.',
+            'x-kubernetes-list-type': 'atomic',
+          }),
         }),
-      }),
+        {
+          rule: "self.operator in ['In', 'NotIn'] == (has(self.values) && size(self.values) > 0)",
+          message: 'In and NotIn need at least one value; Exists and DoesNotExist take none',
+        },
+      ),
     )
     .max(32)
     .optional()

@@ -1,0 +1,78 @@
+import * as z from 'zod';
+import { Conditions } from './common/condition.ts';
+import { ObservedGeneration } from './common/status.ts';
+
+/** What the host made of a VirtualMachineInstance; written by its agent. */
+export const InstanceStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    observedEpoch: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Epoch that this status speaks of. Absent: not seen by an agent yet.' }),
+    host: z.string().max(253).optional().meta({ description: 'Host whose agent wrote this status. Absent: none yet.' }),
+    phase: z.enum(['Starting', 'Running', 'Paused', 'Stopping', 'Off', 'CrashLoop', 'Failed']).optional().meta({
+      description:
+        'State of the domain. Off: it stopped by itself or as asked, and no copy is on the host. Failed: libvirt refused it. Absent: not seen by an agent yet.',
+    }),
+    reason: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'Why the domain is in this state, in one CamelCase word. Absent: nothing to add.' }),
+    message: z
+      .string()
+      .max(4096)
+      .optional()
+      .meta({ description: 'The same in words: what failed, why, what to do. Absent: nothing to add.' }),
+    startedAt: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'When the domain was started (RFC 3339). Absent: not running.' }),
+    restartedAt: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'The restart request that was carried out last. Absent: none.' }),
+    restarts: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'Starts after the domain had stopped by itself. Absent: none.' }),
+    nextStartAt: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ description: 'When the next start is tried in a crash loop (RFC 3339). Absent: no wait.' }),
+    lastStop: z
+      .object({
+        at: z.string().max(64).meta({ description: 'When (RFC 3339).' }),
+        reason: z.enum(['Shutdown', 'Destroyed', 'Crashed', 'Failed', 'Migrated', 'Saved', 'Lost']).meta({
+          description:
+            'How: the guest shut down, was powered off, crashed, QEMU failed, it moved, or it was gone when the agent came back.',
+        }),
+      })
+      .optional()
+      .meta({ description: 'How the domain stopped last. Absent: never.' }),
+    restartRequired: z.array(z.string().max(64)).max(32).optional().meta({
+      description: 'Fields of the spec that work only after a power cycle. Absent: none.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+    guestTools: z
+      .object({
+        connected: z.boolean().meta({ description: 'Whether the guest agent answers.' }),
+        hostname: z.string().max(253).optional().meta({ description: "The guest's host name. Absent: not reported." }),
+        os: z.string().max(253).optional().meta({ description: "The guest's operating system. Absent: not reported." }),
+        addresses: z
+          .array(z.string().max(64))
+          .max(64)
+          .default([])
+          .meta({ description: "The guest's IP addresses.", 'x-kubernetes-list-type': 'atomic' }),
+      })
+      .optional()
+      .meta({ description: 'What the guest tools report. Absent: not running.' }),
+    conditions: Conditions,
+  })
+  .meta({ description: 'What the host made of it; written by the agent of that host. Absent: not seen yet.' });

@@ -1,0 +1,55 @@
+import * as z from 'zod';
+import { Conditions } from './common/condition.ts';
+import { ObservedGeneration } from './common/status.ts';
+
+/** What became of a VirtualMachine; written by the operator. */
+export const VirtualMachineStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    phase: z
+      .enum(['Pending', 'Starting', 'Running', 'Paused', 'Stopping', 'Halted', 'CrashLoop', 'Failed', 'Unknown'])
+      .optional()
+      .meta({ description: 'The state in one word, for people; programs read the conditions. Absent: not seen yet.' }),
+    host: z.string().optional().meta({ description: 'Host that runs the VM, or ran it last. Absent: not placed yet.' }),
+    epoch: z.int().min(0).optional().meta({
+      description: 'Number of the newest placement of this VM; grows by one at each. Absent: not placed yet.',
+    }),
+    domainUUID: z.string().optional().meta({ description: 'UUID of the libvirt domain. Absent: not placed yet.' }),
+    startedAt: z
+      .string()
+      .optional()
+      .meta({ description: 'When the running domain was started (RFC 3339). Absent: not running.' }),
+    restarts: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'How often the VM was started again after it had stopped by itself. Absent: never.' }),
+    addresses: z.array(z.string().max(64)).max(64).optional().meta({
+      description: "The guest's IP addresses, as its tools report them. Absent: not known.",
+      'x-kubernetes-list-type': 'atomic',
+    }),
+    nics: z
+      .array(
+        z.object({
+          name: z.string().meta({ description: 'NIC of the spec.' }),
+          mac: z.string().meta({ description: 'Its MAC address, kept for good.' }),
+        }),
+      )
+      .max(10)
+      .optional()
+      .meta({
+        description: 'MAC address of each NIC. Absent: not placed yet.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      }),
+    guest: z
+      .object({
+        hostname: z.string().optional().meta({ description: "The guest's host name. Absent: not reported." }),
+        os: z.string().optional().meta({ description: "The guest's operating system. Absent: not reported." }),
+      })
+      .optional()
+      .meta({ description: 'What the guest tools report. Absent: no tools, or not connected.' }),
+    conditions: Conditions,
+  })
+  .meta({ description: 'What became of the VM; written by the operator. Absent: not seen yet.' });
+export type VirtualMachineStatus = z.output<typeof VirtualMachineStatus>;
