@@ -1,0 +1,13 @@
+/** The room's public interface: other rooms import from here. */
+export * from './boot-id.ts';
+export { DatastoreError, type DatastoreFailure, isFull } from './datastore/error.ts';
+export { DatastoreFiles, type DatastoreFilesOptions } from './datastore/files.ts';
+export type { VerbArgs, VerbName, VerbResult } from './datastore/verbs.ts';
+export { isSystemError, syncPath, writeFileDurably } from './durable-file.ts';
+export type { ImageInfo } from './image-info.ts';
+export type { BridgeWish } from './network/bridge-plan.ts';
+export * from './network/bridges.ts';
+export type { Network } from './network/links.ts';
+export * from './qemu-img.ts';
+export * from './run-tool.ts';
+export { removeSeed, type Seed, seedPath, writeSeed } from './seed.ts';

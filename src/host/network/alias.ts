@@ -1,0 +1,36 @@
+/** What a bridge of ours is of. */
+export interface BridgeLabel {
+  readonly switchName: string;
+  /** Absent: untagged. */
+  readonly vlan: number | undefined;
+  /** Interface that joins the bridge to the physical network. Absent: none. */
+  readonly uplink: string | undefined;
+}
+
+/** The kernel keeps 255 characters (IFALIASZ is 256): of a longer text the end of the switch's name is cut off. */
+const MAX_LENGTH = 255;
+const FORM = /^drover (untagged|\d+) (\S+) (.+)$/;
+
+/**
+ * The alias (`ip link ... alias`) of every interface that Drover makes: tells ours from others', what it is of, and
+ * with which uplink it was made.
+ */
+export function formatAlias({ switchName, vlan, uplink }: BridgeLabel): string {
+  return `drover ${vlan ?? 'untagged'} ${uplink ?? '-'} ${switchName}`.slice(0, MAX_LENGTH);
+}
+
+/** Undefined for an alias that is none of ours. */
+export function parseAlias(alias: string): BridgeLabel | undefined {
+  const [, vlan, uplink, switchName] = FORM.exec(alias) ?? [];
+  if (vlan === undefined || uplink === undefined || switchName === undefined) return undefined;
+  return {
+    switchName,
+    vlan: vlan === 'untagged' ? undefined : Number(vlan),
+    uplink: uplink === '-' ? undefined : uplink,
+  };
+}
+
+/** Whether two labels are of the same VLAN of the same switch, whatever the uplink. */
+export function isSamePlace(a: BridgeLabel, b: BridgeLabel): boolean {
+  return formatAlias({ ...a, uplink: undefined }) === formatAlias({ ...b, uplink: undefined });
+}
