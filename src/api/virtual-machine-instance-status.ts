@@ -41,6 +41,14 @@ export const InstanceStatus = z
       .min(0)
       .optional()
       .meta({ description: 'Starts after the domain had stopped by itself. Absent: none.' }),
+    restartDelaySeconds: z.int().min(0).optional().meta({
+      description:
+        'How long the last of these starts was held back, in seconds; the next one waits longer, up to 300. Absent: none, or it ran for 10 minutes since.',
+    }),
+    powerOffAt: z.string().max(64).optional().meta({
+      description:
+        'When the power is cut if the guest has not shut down by then (RFC 3339). Absent: no shutdown under way.',
+    }),
     nextStartAt: z
       .string()
       .max(64)
