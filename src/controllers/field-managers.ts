@@ -1,0 +1,11 @@
+/** The field manager of each controller: who wrote what stands in `metadata.managedFields`. */
+export const FIELD_MANAGERS = {
+  cluster: 'drover-operator-cluster',
+  datastore: 'drover-operator-datastore',
+  host: 'drover-operator-host',
+  image: 'drover-operator-image',
+  portGroup: 'drover-operator-portgroup',
+  virtualMachine: 'drover-operator-virtualmachine',
+  virtualSwitch: 'drover-operator-virtualswitch',
+  volume: 'drover-operator-volume',
+} as const;

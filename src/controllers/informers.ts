@@ -1,0 +1,53 @@
+import { Cluster } from '../api/cluster.ts';
+import { Datastore } from '../api/datastore.ts';
+import { Host } from '../api/host.ts';
+import { Image } from '../api/image.ts';
+import { PortGroup, VirtualSwitch } from '../api/network.ts';
+import { VirtualMachine } from '../api/virtual-machine.ts';
+import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
+import { Volume } from '../api/volume.ts';
+import { volumeNamesOf } from '../core/virtual-machine/volumes.ts';
+import type { KubeClient } from '../kube/index.ts';
+import { typedInformer } from '../runtime/typed-informer.ts';
+import { FIELD_MANAGERS } from './field-managers.ts';
+import { leaseInformer } from './host/lease.ts';
+
+/** Index of VirtualMachines and instances by the key of each Volume they name, make or have. */
+export const BY_VOLUME = 'volume';
+/** Index of instances by host. */
+export const BY_HOST = 'host';
+/** Index of VirtualMachines by the key of each PortGroup they name. */
+export const BY_PORT_GROUP = 'portGroup';
+
+export type Informers = ReturnType<typeof createInformers>;
+
+/** One list-and-watch of every kind that the operator reads, shared by all controllers. */
+export function createInformers(client: KubeClient, onError: (error: unknown) => void) {
+  const common = { client, onError };
+  return {
+    clusters: typedInformer(Cluster, { ...common, fieldManagers: [FIELD_MANAGERS.cluster] }),
+    datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),
+    hosts: typedInformer(Host, { ...common, fieldManagers: [FIELD_MANAGERS.host] }),
+    images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),
+    instances: typedInformer(VirtualMachineInstance, {
+      ...common,
+      fieldManagers: [],
+      indexes: {
+        [BY_HOST]: ({ spec }) => [spec.host],
+        [BY_VOLUME]: ({ metadata, spec }) => spec.disks.map(({ volumeName }) => `${metadata.namespace}/${volumeName}`),
+      },
+    }),
+    leases: leaseInformer(common),
+    portGroups: typedInformer(PortGroup, { ...common, fieldManagers: [FIELD_MANAGERS.portGroup] }),
+    switches: typedInformer(VirtualSwitch, { ...common, fieldManagers: [FIELD_MANAGERS.virtualSwitch] }),
+    virtualMachines: typedInformer(VirtualMachine, {
+      ...common,
+      fieldManagers: [FIELD_MANAGERS.virtualMachine],
+      indexes: {
+        [BY_VOLUME]: (vm) => volumeNamesOf(vm).map((name) => `${vm.metadata.namespace}/${name}`),
+        [BY_PORT_GROUP]: (vm) => vm.spec.nics.map(({ portGroup }) => `${vm.metadata.namespace}/${portGroup}`),
+      },
+    }),
+    volumes: typedInformer(Volume, { ...common, fieldManagers: [FIELD_MANAGERS.volume] }),
+  };
+}

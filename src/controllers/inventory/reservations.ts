@@ -1,0 +1,52 @@
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { addResources, NO_RESOURCES, type Resources } from '../../core/model/host.ts';
+import type { ObjectKey, SharedInformer } from '../../kube/index.ts';
+
+interface Placed {
+  readonly host: string;
+  readonly epoch: number;
+  readonly reserved: Resources;
+}
+
+/**
+ * What placed VMs have reserved on each host: what the cache shows, and placements that were decided a moment ago and
+ * that it does not show yet. Without the latter, VMs placed in one burst would all be given the same free memory.
+ */
+export class Reservations {
+  readonly #placed = new Map<ObjectKey, Placed>();
+  readonly #byHost = new Map<string, Map<ObjectKey, Resources>>();
+
+  constructor(instances: SharedInformer<VirtualMachineInstance>) {
+    instances.onChange(({ type, key, object }) => {
+      if (type === 'deleted') this.forget(key);
+      else this.assume(key, object.spec);
+    });
+  }
+
+  /** Counts a placement from now on. An older one than is known is ignored: the cache may lag behind. */
+  assume(key: ObjectKey, { host, epoch, reserved }: Placed): void {
+    const known = this.#placed.get(key);
+    if (known !== undefined && known.epoch > epoch) return;
+    this.forget(key);
+    this.#placed.set(key, { host, epoch, reserved });
+    const onHost = this.#byHost.get(host) ?? new Map<ObjectKey, Resources>();
+    onHost.set(key, reserved);
+    this.#byHost.set(host, onHost);
+  }
+
+  /** Counts the placement no more: it failed, or its instance is gone. */
+  forget(key: ObjectKey): void {
+    const known = this.#placed.get(key);
+    if (known === undefined) return;
+    this.#placed.delete(key);
+    const onHost = this.#byHost.get(known.host);
+    onHost?.delete(key);
+    if (onHost?.size === 0) this.#byHost.delete(known.host);
+  }
+
+  onHost(host: string): Resources {
+    let sum = NO_RESOURCES;
+    for (const reserved of this.#byHost.get(host)?.values() ?? []) sum = addResources(sum, reserved);
+    return sum;
+  }
+}

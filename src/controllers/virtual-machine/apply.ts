@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import {
+  API_VERSION,
+  CLEANUP_FINALIZER,
+  VIRTUAL_MACHINE_LABEL,
+  VOLUME_PROTECTION_FINALIZER,
+} from '../../api/common/names.ts';
+import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import { Volume } from '../../api/volume.ts';
+import { explainPlacement } from '../../core/placement/explain.ts';
+import { instanceSpec } from '../../core/virtual-machine/instance-spec.ts';
+import type { Step } from '../../core/virtual-machine/next-step.ts';
+import type { TemplatedVolume } from '../../core/virtual-machine/volumes.ts';
+import { controllerReference, type KindRef, KubeError, type KubeObject, keyOf } from '../../kube/index.ts';
+import { CodedError, type ReconcileContext } from '../../runtime/index.ts';
+import { seal } from '../../runtime/sealed.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { changedInstance, newInstance, releasedInstance } from './instance.ts';
+
+type StepOf<Name extends Step['step']> = Extract<Step, { readonly step: Name }>;
+type Deps = Pick<ControllerDependencies, 'client' | 'events' | 'informers' | 'reservations'>;
+type SealedUserData = NonNullable<NonNullable<VirtualMachineInstanceSpec['cloudInit']>['sealedUserData']>;
+
+interface Secret extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const SECRET: KindRef<Secret> = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
+
+/** Makes the Volumes of the VM's templates. One that exists already was made by a pass that the cache does not show yet. */
+export async function createVolumes(
+  vm: VirtualMachine,
+  { volumes }: StepOf<'CreateVolumes'>,
+  { client }: Deps,
+  { signal }: ReconcileContext,
+): Promise<void> {
+  for (const volume of volumes) {
+    try {
+      await client.create(Volume, newVolume(vm, volume), { signal });
+    } catch (error) {
+      if (!(error instanceof KubeError && error.isAlreadyExists())) throw error;
+    }
+  }
+}
+
+function newVolume(vm: VirtualMachine, { name, spec, ownedByVM }: TemplatedVolume): KubeObject {
+  return {
+    apiVersion: API_VERSION,
+    kind: Volume.kind,
+    metadata: {
+      name,
+      namespace: vm.metadata.namespace,
+      labels: { [VIRTUAL_MACHINE_LABEL]: vm.metadata.name },
+      finalizers: [CLEANUP_FINALIZER, VOLUME_PROTECTION_FINALIZER],
+      ownerReferences: ownedByVM ? [controllerReference(vm)] : [],
+    },
+    spec,
+  };
+}
+
+/** Writes the intent. From here on the host may start the domain. */
+export async function createInstance(
+  vm: VirtualMachine,
+  { assignment, devices, placement }: StepOf<'CreateInstance'>,
+  deps: Deps,
+  { signal, log }: ReconcileContext,
+): Promise<void> {
+  const sealed = await sealUserData(vm, assignment.host, deps, signal);
+  const spec = instanceSpec(vm, devices, assignment, sealed);
+  const key = keyOf(vm);
+  const explanation = explainPlacement(placement);
+  deps.reservations.assume(key, spec);
+  try {
+    // Created, never applied: an instance that the cache does not show yet must not be overwritten.
+    await deps.client.create(VirtualMachineInstance, newInstance(vm, spec, explanation), { signal });
+  } catch (error) {
+    deps.reservations.forget(key);
+    throw error;
+  }
+  log.info({ host: assignment.host, epoch: assignment.epoch, explanation }, 'placed');
+  deps.events.record({
+    regarding: vm,
+    type: 'Normal',
+    reason: 'Placed',
+    action: 'Placing',
+    note: `placed on host ${assignment.host} (epoch ${assignment.epoch})\n${explanation}`,
+  });
+}
+
+/** Brings the intent in line with the VM. Refused when anybody has changed it since the cache saw it. */
+export async function updateInstance(
+  vm: VirtualMachine | undefined,
+  { instance, spec }: StepOf<'UpdateInstance'>,
+  deps: Deps,
+  { signal, log }: ReconcileContext,
+): Promise<void> {
+  const wantsSecret = spec.powerState !== 'Off' && vm?.spec.cloudInit?.userDataSecret !== undefined;
+  const cloudInit = spec.cloudInit;
+  const sealed =
+    wantsSecret && cloudInit !== undefined && cloudInit.sealedUserData === undefined
+      ? await sealUserData(vm, spec.host, deps, signal)
+      : cloudInit?.sealedUserData;
+  const wanted = cloudInit === undefined ? spec : { ...spec, cloudInit: { ...cloudInit, sealedUserData: sealed } };
+  await deps.client.update(VirtualMachineInstance, changedInstance(instance, wanted), { signal });
+  log.info({ host: spec.host, epoch: spec.epoch, powerState: spec.powerState }, 'intent changed');
+}
+
+/** Lets an instance go whose host has confirmed that nothing of it runs. */
+export async function releaseInstance(
+  { instance }: StepOf<'ReleaseInstance'>,
+  { client, reservations }: Deps,
+  { signal, log }: ReconcileContext,
+): Promise<void> {
+  const { uid, name, namespace, deletionTimestamp } = instance.metadata;
+  if (deletionTimestamp === undefined) {
+    await client.delete(VirtualMachineInstance, { name, namespace }, { uid, signal });
+    log.info({ host: instance.spec.host }, 'instance deleted: its host confirmed that the domain is off');
+    return;
+  }
+  await client.update(VirtualMachineInstance, releasedInstance(instance), { signal });
+  reservations.forget(keyOf(instance));
+}
+
+/** The user-data of the VM's Secret, readable by its host only. */
+async function sealUserData(
+  vm: VirtualMachine,
+  host: string,
+  { client, informers }: Deps,
+  signal: AbortSignal,
+): Promise<SealedUserData | undefined> {
+  const reference = vm.spec.cloudInit?.userDataSecret;
+  if (reference === undefined) return undefined;
+  const { namespace, name, uid } = vm.metadata;
+  const where = `Secret "${reference.name}" (spec.cloudInit.userDataSecret)`;
+  const sealingKey = informers.hosts.get(host)?.status?.sealingKey;
+  if (sealingKey === undefined) {
+    throw new CodedError(
+      'HostUnavailable',
+      `${where} cannot be sent to host ${host}: its agent has published no sealing key yet`,
+    );
+  }
+  const secret = await readSecret({ namespace, name: reference.name }, where, client, signal);
+  const value = secret.data?.[reference.key];
+  if (value === undefined)
+    throw new CodedError('ReferenceNotFound', `${where} has no key "${reference.key}"; add it or name another key`);
+  const keyId = createHash('sha256').update(sealingKey).digest('hex').slice(0, 16);
+  return {
+    source: `${secret.metadata.uid}/${secret.metadata.resourceVersion}/${keyId}`,
+    box: seal(sealingKey, Buffer.from(value, 'base64'), `${namespace}/${name}/${uid}`),
+  };
+}
+
+async function readSecret(
+  ref: { readonly namespace: string | undefined; readonly name: string },
+  where: string,
+  client: Deps['client'],
+  signal: AbortSignal,
+): Promise<Secret> {
+  try {
+    return await client.get(SECRET, ref, { signal });
+  } catch (error) {
+    if (!(error instanceof KubeError && error.isNotFound())) throw error;
+    throw new CodedError('ReferenceNotFound', `${where} does not exist; create it`, { cause: error });
+  }
+}

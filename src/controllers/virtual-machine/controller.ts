@@ -1,0 +1,161 @@
+import { VirtualMachine } from '../../api/virtual-machine.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { summarizeRefusal } from '../../core/placement/explain.ts';
+import { isOrphan, nextStep, type Step, type VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
+import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
+import {
+  Controller,
+  done,
+  findCondition,
+  type ReconcileContext,
+  type Result,
+  requeueAfter,
+  source,
+  toCodedError,
+} from '../../runtime/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { FIELD_MANAGERS } from '../field-managers.ts';
+import { BY_HOST, BY_PORT_GROUP, BY_VOLUME } from '../informers.ts';
+import { writeStatus } from '../write-status.ts';
+import { createInstance, createVolumes, releaseInstance, updateInstance } from './apply.ts';
+import { gather } from './gather.ts';
+import { statusOf } from './status.ts';
+import { unplaced } from './unplaced.ts';
+
+/**
+ * How long a fresh placement may stay without a status of its VM: a domain usually runs within this time, and one
+ * write then says all. Kubernetes' own budget for such a write would be a second one for every VM.
+ */
+const SETTLE_MS = 2_000;
+/** How long until a VM that fits nowhere is tried again when nothing has changed that it could be seen by. */
+const RETRY_PLACEMENT_MS = 30_000;
+
+/** Keeps one instance for each VirtualMachine that shall exist on a host, and says in its status what became of it. */
+export function virtualMachineController(deps: ControllerDependencies): Controller {
+  const { informers } = deps;
+  return new Controller({
+    name: 'virtualmachine',
+    concurrency: 16,
+    sources: [
+      source(informers.virtualMachines),
+      source(informers.instances),
+      source(informers.volumes, ({ key }) => informers.virtualMachines.byIndex(BY_VOLUME, key).map(keyOf)),
+      source(informers.portGroups, ({ key }) => informers.virtualMachines.byIndex(BY_PORT_GROUP, key).map(keyOf)),
+      source(informers.clusters, () => unplaced(informers)),
+      source(informers.datastores, () => unplaced(informers)),
+      source(informers.hosts, (change) => [...unplaced(informers), ...instancesOn(change.key, deps)]),
+    ],
+    reconcile: (key, context) => reconcile(key, context, deps),
+    log: deps.log,
+    metrics: deps.metrics,
+    clock: deps.clock,
+  });
+}
+
+async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
+  const input = gather(key, deps);
+  const { vm, instance } = input;
+  if (instance !== undefined && isOrphan(vm, instance) && !(await isGone(instance, context, deps))) return done;
+  const step = nextStep(input);
+  try {
+    const result = await carryOut(step, input, context, deps);
+    return result ?? (await report(step, input, context, deps));
+  } catch (error) {
+    const { code, message, treatment } = toCodedError(error);
+    // What passes by itself is not worth a write; what the user must mend has to be seen.
+    if (treatment.class !== 'transient') {
+      await report({ step: 'WaitFor', missing: [{ reason: code, message }] }, input, context, deps);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Whether the VM of an instance is really gone. The cache alone is not believed: what follows stops a guest.
+ */
+async function isGone(
+  instance: VirtualMachineInstance,
+  { signal }: ReconcileContext,
+  { client }: ControllerDependencies,
+): Promise<boolean> {
+  try {
+    const vm = await client.get(VirtualMachine, instance.metadata, { signal });
+    return isOrphan(vm, instance);
+  } catch (error) {
+    if (error instanceof KubeError && error.isNotFound()) return true;
+    throw error;
+  }
+}
+
+/** Does the step. A result ends the pass: the status follows when the cache shows what was done. */
+async function carryOut(
+  step: Step,
+  input: VirtualMachineInput,
+  context: ReconcileContext,
+  deps: ControllerDependencies,
+): Promise<Result | undefined> {
+  const { vm } = input;
+  switch (step.step) {
+    case 'CreateVolumes':
+      if (vm !== undefined) await createVolumes(vm, step, deps, context);
+      return done;
+    case 'CreateInstance':
+      if (vm !== undefined) await createInstance(vm, step, deps, context);
+      return requeueAfter(SETTLE_MS, 'the domain is being started');
+    case 'UpdateInstance':
+      await updateInstance(vm, step, deps, context);
+      return undefined;
+    case 'ReleaseInstance':
+      // The status must not name the host any longer before the instance goes: without instance, a host in the status
+      // means that a copy may run there. It must name the epoch before, since epochs never start again.
+      if (vm !== undefined && !isOrphan(vm, step.instance) && vm.status?.host !== undefined) return undefined;
+      await releaseInstance(step, deps, context);
+      return undefined;
+    case 'Nothing':
+    case 'Unschedulable':
+    case 'WaitFor':
+      return undefined;
+  }
+}
+
+async function report(
+  step: Step,
+  { vm, instance }: VirtualMachineInput,
+  { signal, clock }: ReconcileContext,
+  deps: ControllerDependencies,
+): Promise<Result> {
+  if (vm === undefined) return done;
+  const now = clock.now();
+  const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
+  if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
+  const silentHost = instance === undefined ? undefined : silenceOf(instance, deps);
+  const status = statusOf({ vm, instance, step, silentHost, now });
+  const written = await writeStatus(deps.client, VirtualMachine, vm, status, {
+    fieldManager: FIELD_MANAGERS.virtualMachine,
+    signal,
+  });
+  if (step.step !== 'Unschedulable') return done;
+  if (written) {
+    const note = summarizeRefusal(step.placement);
+    deps.events.record({ regarding: vm, type: 'Warning', reason: 'NoHostFits', action: 'Placing', note });
+  }
+  return requeueAfter(RETRY_PLACEMENT_MS, 'no host fits');
+}
+
+/** Time that a new instance has left to start before its VM's status is written without it, in milliseconds. */
+function settlingMs({ metadata, status }: VirtualMachineInstance, now: Date): number {
+  if (status !== undefined) return 0;
+  return SETTLE_MS - (now.getTime() - Date.parse(metadata.creationTimestamp));
+}
+
+/** Why the instance's host does not answer. Absent: it does. */
+function silenceOf({ spec }: VirtualMachineInstance, { informers }: ControllerDependencies): string | undefined {
+  const host = informers.hosts.get(spec.host);
+  if (host === undefined) return 'its Host object is gone';
+  const ready = findCondition(host.status?.conditions, 'Ready');
+  return ready?.status === 'Unknown' ? ready.message : undefined;
+}
+
+function instancesOn(host: string, { informers }: ControllerDependencies): ObjectKey[] {
+  return informers.instances.byIndex(BY_HOST, host).map(keyOf);
+}

@@ -1,0 +1,56 @@
+import type { Volume } from '../../api/volume.ts';
+import { clusterOf } from '../../core/cluster/membership.ts';
+import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
+import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
+import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
+import { type ObjectKey, refOfKey } from '../../kube/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { BY_VOLUME, type Informers } from '../informers.ts';
+import { clusterModels, hostModels } from '../inventory/hosts.ts';
+
+/** Everything that one pass over a VirtualMachine looks at, from the caches. */
+export function gather(
+  key: ObjectKey,
+  { informers, reservations }: Pick<ControllerDependencies, 'informers' | 'reservations'>,
+): VirtualMachineInput {
+  const { namespace = '' } = refOfKey(key);
+  const vm = informers.virtualMachines.get(key);
+  const names = vm === undefined ? [] : volumeNamesOf(vm);
+  const volumes = new Map(named(names, (name) => informers.volumes.get(`${namespace}/${name}`)));
+  const groups = vm?.spec.nics.map(({ portGroup }) => portGroup) ?? [];
+  const cluster = clusterOf(vm?.spec.clusterName, clusterModels(informers));
+  return {
+    vm,
+    instance: informers.instances.get(key),
+    references: {
+      volumes,
+      portGroups: new Map(named(groups, (name) => informers.portGroups.get(`${namespace}/${name}`))),
+      volumeUsers: new Map(named(names, (name) => userOfVolume(namespace, name, informers))),
+    },
+    cluster,
+    hosts: cluster.ok ? hostModels(cluster.cluster, informers, reservations) : [],
+    volumeHosts: new Map(named([...volumes.keys()], (name) => hostOfData(volumes.get(name), informers))),
+  };
+}
+
+/** The VirtualMachine that may use the Volume. Absent: none names it. */
+export function userOfVolume(
+  namespace: string,
+  volume: string,
+  informers: Pick<Informers, 'virtualMachines' | 'instances'>,
+): string | undefined {
+  const key = `${namespace}/${volume}`;
+  return volumeUser(informers.instances.byIndex(BY_VOLUME, key), informers.virtualMachines.byIndex(BY_VOLUME, key));
+}
+
+function hostOfData(volume: Volume | undefined, { datastores }: Pick<Informers, 'datastores'>): string | undefined {
+  const shared = datastores.get(volume?.spec.datastoreName ?? '')?.spec.shared ?? false;
+  return shared ? undefined : volume?.status?.host;
+}
+
+function named<T>(names: readonly string[], find: (name: string) => T | undefined): [string, T][] {
+  return names.flatMap((name): [string, T][] => {
+    const found = find(name);
+    return found === undefined ? [] : [[name, found]];
+  });
+}

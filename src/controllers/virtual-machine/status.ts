@@ -1,0 +1,201 @@
+import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
+import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
+import { isConfirmedOff, type Step } from '../../core/virtual-machine/next-step.ts';
+import { type ConditionInput, setConditions } from '../../runtime/index.ts';
+import { EXPLANATION_ANNOTATION } from './instance.ts';
+
+type Phase = NonNullable<VirtualMachineStatus['phase']>;
+
+/** What a status is made from; nothing of the status before but what only it can know. */
+export interface StatusInput {
+  readonly vm: VirtualMachine;
+  readonly instance: VirtualMachineInstance | undefined;
+  readonly step: Step;
+  /** Why the instance's host does not answer. Absent: it does. */
+  readonly silentHost: string | undefined;
+  readonly now: Date;
+}
+
+/** The status of a VirtualMachine, computed anew in every pass. */
+export function statusOf(input: StatusInput): VirtualMachineStatus {
+  const { vm, instance, now } = input;
+  const seen = agentStatus(instance);
+  const conditions = [
+    ready(input),
+    running(input),
+    scheduled(input),
+    guestToolsConnected(input),
+    restartRequired(input),
+  ];
+  const observedGeneration = vm.metadata.generation;
+  return {
+    observedGeneration,
+    phase: phaseOf(input),
+    host: hostOf(input),
+    epoch: Math.max(vm.status?.epoch ?? 0, instance?.spec.epoch ?? 0) || undefined,
+    domainUUID: instance?.spec.domainUUID ?? vm.status?.domainUUID,
+    startedAt: seen?.startedAt,
+    restarts: seen?.restarts,
+    addresses: seen?.guestTools?.connected ? seen.guestTools.addresses : undefined,
+    nics: vm.spec.nics.map(({ name, mac }) => ({ name, mac: mac ?? macAddressOf(vm.metadata.uid, name) })),
+    guest: seen?.guestTools?.connected ? { hostname: seen.guestTools.hostname, os: seen.guestTools.os } : undefined,
+    conditions: [
+      ...setConditions(
+        vm.status?.conditions ?? [],
+        conditions.map((condition) => ({ ...condition, observedGeneration })),
+        now,
+      ),
+    ].map((condition) => ({ ...condition, observedGeneration: condition.observedGeneration })),
+  };
+}
+
+/** What the agent says of the newest placement; what it said of an older one is history. */
+function agentStatus(instance: VirtualMachineInstance | undefined) {
+  return instance?.status?.observedEpoch === instance?.spec.epoch ? instance?.status : undefined;
+}
+
+/**
+ * The host that may run a copy. It goes only with the proof that there is none: when the instance itself has gone
+ * without one, the host stays, and the VM is not placed elsewhere.
+ */
+function hostOf({ vm, instance }: StatusInput): string | undefined {
+  if (instance === undefined) return vm.status?.host;
+  return isConfirmedOff(instance) ? undefined : instance.spec.host;
+}
+
+export function phaseOf({ vm, instance, silentHost }: StatusInput): Phase {
+  if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
+  if (silentHost !== undefined) return 'Unknown';
+  const phase = agentStatus(instance)?.phase;
+  if (instance.spec.powerState === 'Off') return isConfirmedOff(instance) ? 'Halted' : 'Stopping';
+  if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
+  return phase ?? 'Starting';
+}
+
+/** Whether the VM is as its spec wants it: also a halted VM that is off. */
+function ready(input: StatusInput): ConditionInput {
+  const { vm, instance } = input;
+  const type = 'Ready';
+  const phase = phaseOf(input);
+  if (phase === 'Halted' && (vm.spec.runStrategy === 'Halted' || instance?.status?.lastStop?.reason === 'Shutdown')) {
+    const message =
+      vm.spec.runStrategy === 'Halted'
+        ? 'the VM is off, as spec.runStrategy says'
+        : 'the guest shut itself down; runStrategy RerunOnFailure leaves it off';
+    return { type, status: 'True', reason: 'Halted', message };
+  }
+  if (vm.spec.runStrategy !== 'Halted' && phase === (vm.spec.paused ? 'Paused' : 'Running')) {
+    return {
+      type,
+      status: 'True',
+      reason: phase,
+      message: `the VM is ${phase.toLowerCase()} on host ${instance?.spec.host}`,
+    };
+  }
+  if (phase === 'Pending') return { ...scheduled(input), type };
+  return { ...running(input), type, status: phase === 'Unknown' ? 'Unknown' : 'False' };
+}
+
+/** Whether the domain runs (a paused one does not). */
+function running({ vm, instance, silentHost, ...rest }: StatusInput): ConditionInput {
+  const type = 'Running';
+  if (instance === undefined) {
+    const halted = vm.spec.runStrategy === 'Halted';
+    return {
+      type,
+      status: 'False',
+      reason: halted ? 'Halted' : 'NotPlaced',
+      message: halted ? 'spec.runStrategy is Halted' : 'no host has been chosen yet',
+    };
+  }
+  const { host } = instance.spec;
+  if (silentHost !== undefined) {
+    const message = `host ${host} does not answer, so the state of the VM is not known: ${silentHost}`;
+    return { type, status: 'Unknown', reason: 'HostNotReady', message };
+  }
+  const phase = phaseOf({ vm, instance, silentHost, ...rest });
+  const seen = agentStatus(instance);
+  if (phase === 'Running')
+    return { type, status: 'True', reason: 'Running', message: `the domain runs on host ${host}` };
+  return { type, status: 'False', reason: seen?.reason ?? phase, message: seen?.message ?? WORDS[phase](host) };
+}
+
+const WORDS: Readonly<Record<Phase, (host: string) => string>> = {
+  Pending: () => 'no host has been chosen yet',
+  Starting: (host) => `host ${host} is starting the domain`,
+  Running: (host) => `the domain runs on host ${host}`,
+  Paused: (host) => `the domain on host ${host} is paused`,
+  Stopping: (host) => `host ${host} is shutting the guest down`,
+  Halted: () => 'the VM is off',
+  CrashLoop: (host) => `the domain on host ${host} keeps stopping; the next start waits`,
+  Failed: (host) => `host ${host} could not start the domain`,
+  Unknown: (host) => `host ${host} does not answer`,
+};
+
+/** Whether a host has been chosen, with one line per host: the placement as it was decided. */
+function scheduled({ vm, instance, step }: StatusInput): ConditionInput {
+  const type = 'Scheduled';
+  if (instance !== undefined) {
+    const explanation = instance.metadata.annotations[EXPLANATION_ANNOTATION];
+    const message = explanation ?? `placed on host ${instance.spec.host} (epoch ${instance.spec.epoch})`;
+    return { type, status: 'True', reason: 'Placed', message };
+  }
+  switch (step.step) {
+    case 'WaitFor': {
+      const message = step.missing.map((missing) => missing.message).join('; ');
+      return { type, status: 'False', reason: step.missing[0]?.reason ?? 'Waiting', message };
+    }
+    case 'Unschedulable': {
+      const lines = explainPlacement(step.placement);
+      const message = `${summarizeRefusal(step.placement)}${lines === '' ? '' : `\n${lines}`}`;
+      return { type, status: 'False', reason: 'NoHostFits', message };
+    }
+    case 'CreateVolumes':
+      return {
+        type,
+        status: 'False',
+        reason: 'VolumeNotReady',
+        message: `Volumes are being made: ${step.volumes.map(({ name }) => name).join(', ')}`,
+      };
+    default: {
+      const halted = vm.spec.runStrategy === 'Halted';
+      return {
+        type,
+        status: 'False',
+        reason: halted ? 'Halted' : 'Placing',
+        message: halted ? 'spec.runStrategy is Halted' : 'a host is being chosen',
+      };
+    }
+  }
+}
+
+function guestToolsConnected({ instance }: StatusInput): ConditionInput {
+  const type = 'GuestToolsConnected';
+  const tools = agentStatus(instance)?.guestTools;
+  if (tools === undefined) return { type, status: 'False', reason: 'NotRunning', message: 'the guest does not run' };
+  return tools.connected
+    ? { type, status: 'True', reason: 'Connected', message: 'the guest agent answers' }
+    : {
+        type,
+        status: 'False',
+        reason: 'GuestToolsNotRunning',
+        message: 'the guest agent (qemu-guest-agent) has not connected; install it or start it in the guest',
+      };
+}
+
+/** Whether changes of the spec wait for a power cycle. */
+function restartRequired({ vm, instance }: StatusInput): ConditionInput {
+  const type = 'RestartRequired';
+  const fields = agentStatus(instance)?.restartRequired ?? [];
+  if (fields.length === 0)
+    return { type, status: 'False', reason: 'UpToDate', message: 'the guest runs with what the spec says' };
+  const how = `kubectl annotate vm -n ${vm.metadata.namespace} ${vm.metadata.name} --overwrite drover.dev/restartedAt="$(date -Is)"`;
+  return {
+    type,
+    status: 'True',
+    reason: 'SpecChanged',
+    message: `${fields.join(', ')} changed; restart the VM to make it work: ${how}`,
+  };
+}
