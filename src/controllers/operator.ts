@@ -1,0 +1,85 @@
+import type { Logger } from 'pino';
+import { SYSTEM_NAMESPACE } from '../api/common/names.ts';
+import { EventRecorder, type KubeClient, type LeaderElectionOptions, type Leadership } from '../kube/index.ts';
+import { type Clock, type Controller, Manager, type Metrics } from '../runtime/index.ts';
+import { clusterController } from './cluster/controller.ts';
+import { datastoreController } from './datastore/controller.ts';
+import type { ControllerDependencies } from './deps.ts';
+import { hostController } from './host/controller.ts';
+import { imageController } from './image/controller.ts';
+import { createInformers, type Informers } from './informers.ts';
+import { Reservations } from './inventory/reservations.ts';
+import { portGroupController } from './network/port-group.ts';
+import { virtualSwitchController } from './network/virtual-switch.ts';
+import { virtualMachineController } from './virtual-machine/controller.ts';
+import { volumeController } from './volume/controller.ts';
+
+/** Lease that the operators of a cluster are elected by. */
+export const OPERATOR_LEASE = { namespace: SYSTEM_NAMESPACE, name: 'drover-operator' } as const;
+
+/** Events per second: a burst of placements after a power cut is reported whole. */
+const EVENTS_PER_SECOND = 50;
+
+export interface OperatorOptions {
+  readonly client: KubeClient;
+  readonly identity: string;
+  readonly leaseDurationMs: number;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** The operator: caches, leader election and one controller per kind. */
+export function createOperator(options: OperatorOptions): Manager {
+  const { client, log, metrics, clock } = options;
+  const onError = (error: unknown) => log.warn({ err: error }, 'a call of the API server failed; it is tried again');
+  const informers = createInformers(client, onError);
+  const election: LeaderElectionOptions = {
+    client,
+    lease: OPERATOR_LEASE,
+    identity: options.identity,
+    leaseDurationMs: options.leaseDurationMs,
+    clock,
+    onError,
+    onNewLeader: (leader) => log.info({ leader, me: leader === options.identity }, 'there is a new leader'),
+  };
+  return new Manager({
+    log,
+    metrics,
+    clock,
+    http: options.http,
+    informers: Object.values(informers),
+    leaderElection: election,
+    controllers: (leadership) => controllers(options, informers, leadership, onError),
+  });
+}
+
+function controllers(
+  { client, identity, log, metrics, clock }: OperatorOptions,
+  informers: Informers,
+  leadership: Leadership | undefined,
+  onError: (error: unknown) => void,
+): Controller[] {
+  const fenced = leadership === undefined ? client : client.guardedBy(leadership);
+  const events = new EventRecorder({
+    client: fenced,
+    reportingController: 'drover.dev/operator',
+    reportingInstance: identity,
+    ratePerSecond: EVENTS_PER_SECOND,
+    clock,
+    onError,
+  });
+  const reservations = new Reservations(informers.instances);
+  const deps: ControllerDependencies = { informers, reservations, client: fenced, events, log, metrics, clock };
+  return [
+    clusterController(deps),
+    datastoreController(deps),
+    hostController(deps),
+    imageController(deps),
+    portGroupController(deps),
+    virtualMachineController(deps),
+    virtualSwitchController(deps),
+    volumeController(deps),
+  ];
+}
