@@ -8,13 +8,13 @@ help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: bootstrap ## Bring up a three-host KVM cluster on this machine and boot example VMs on it (needs root)
-	@node test/lab/cli.ts up --example
+	@./lab up --example
 
 lab-down: bootstrap ## Stop the lab and leave nothing behind
-	@node test/lab/cli.ts down
+	@./lab down
 
 lab-status: bootstrap ## Show what of the lab runs
-	@node test/lab/cli.ts status
+	@./lab status
 
 test: bootstrap ## Run everything that CI runs (needs root)
 	@node test/run/main.ts

@@ -50,12 +50,12 @@ export function livingProcesses(): ProcessFacts[] {
     .filter((facts): facts is ProcessFacts => facts !== undefined && !isDead(facts));
 }
 
-/** The variables a process started with, as `NAME=value`; none when it is gone or belongs to the kernel. */
+/** The variables a process started with, as `NAME=value`; none when it is gone, or not ours to look into. */
 export function environmentOf(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
   } catch (error) {
-    if (isGone(error)) return [];
+    if (isGone(error) || codeOf(error) === 'EACCES') return [];
     throw error;
   }
 }
@@ -76,5 +76,9 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH';
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -132,13 +132,20 @@ export async function stopProcess(labFolder: string, name: string, options: Stop
   forget(labFolder, name);
 }
 
-/** Stops everything the lab has a record of, in no particular order. */
+/**
+ * Stops everything the lab has a record of, in no particular order, and then kills whatever else it started: what left
+ * its session, or whose record somebody deleted.
+ */
 export async function stopAllProcesses(labFolder: string, options: StopOptions = {}): Promise<void> {
   const results = await Promise.allSettled(
     listProcesses(labFolder).map((record) => stopProcess(labFolder, record.name, options)),
   );
   const failures = results.filter((result) => result.status === 'rejected').map((result) => result.reason);
   if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
+  const mark = `${MARK}=${join(labFolder, 'processes')}/`;
+  for (const { pid } of livingProcesses()) {
+    if (environmentOf(pid).some((variable) => variable.startsWith(mark))) signalProcess(pid, 'SIGKILL');
+  }
 }
 
 /** The end of a process's log, for messages that must say why it failed. */

@@ -61,6 +61,16 @@ export function claimIdentity(
   );
 }
 
+/** The identity that this lab has claimed; undefined when it has none, because it is down. */
+export function findIdentity(
+  checkout: string,
+  instance: string,
+  claimsFolder: string = CLAIMS_FOLDER,
+): LabIdentity | undefined {
+  const slot = slotHeldBy(identityOf(checkout, instance, 0).folder, claimsFolder);
+  return slot === undefined ? undefined : identityOf(checkout, instance, slot);
+}
+
 export function releaseIdentity(lab: LabIdentity, claimsFolder: string = CLAIMS_FOLDER): void {
   if (slotHeldBy(lab.folder, claimsFolder) === lab.slot) rmSync(claimFile(lab.slot, claimsFolder), { force: true });
 }
@@ -94,6 +104,7 @@ function take(slot: number, owner: string, claimsFolder: string): boolean {
 }
 
 function slotHeldBy(owner: string, claimsFolder: string): number | undefined {
+  if (!existsSync(claimsFolder)) return undefined;
   for (const name of readdirSync(claimsFolder).sort()) {
     if (!name.startsWith('.') && readFileSync(join(claimsFolder, name), 'utf8').trim() === owner) return Number(name);
   }

@@ -1,12 +1,13 @@
 import { obtainPrograms } from '../control-plane/obtain.ts';
 import type { ControlPlaneProgram } from '../control-plane/programs.ts';
+import { GUEST_BUILD_PACKAGES } from '../guest/image/recipe.ts';
 import type { Report } from '../report.ts';
 import { ensureDebianPackages } from './packages.ts';
 
 /** What does the lab need on a plain Debian 12? */
 const CONTROL_PLANE_PACKAGES = ['etcd-server', 'openssl'];
 
-/** libvirt's QEMU driver without its system services; what the guest image is built with; namespaces and cables. */
+/** libvirt's QEMU driver without its system services, QEMU, and what makes namespaces and cables. */
 const HOST_PACKAGES = [
   'iproute2',
   'libvirt-clients',
@@ -20,6 +21,6 @@ const PROGRAMS: readonly ControlPlaneProgram[] = ['kube-apiserver', 'kube-contro
 
 /** Everything that the lab and the suites on real parts need. Quick when it is there already. */
 export async function installForRealParts(report: Report): Promise<void> {
-  await ensureDebianPackages([...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES], report);
+  await ensureDebianPackages([...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES], report);
   await obtainPrograms(PROGRAMS, report);
 }

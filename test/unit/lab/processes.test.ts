@@ -132,6 +132,17 @@ describe('a process of the lab', () => {
     expect(orphan && isRunning(orphan)).toBe(false);
   });
 
+  it('is found and killed when its record was deleted', async () => {
+    const record = await startProcess(lab, sleeper);
+    rmSync(join(lab, 'processes'), { recursive: true });
+    await stopAllProcesses(lab);
+    await waitFor(
+      'the process to die',
+      () => (isRunning(record) ? { ready: false, because: 'it runs' } : { ready: true, value: true }),
+      { timeoutMs: 10_000, intervalMs: 5 },
+    );
+  });
+
   it('that ends instead of getting ready fails the wait with the end of its log', async () => {
     const record = await startProcess(lab, shell('broken', 'echo no such disk; exit 1'));
     const ready = waitUntilReady(record, () => ({ ready: false, because: 'not yet' }), { timeoutMs: 10_000 });

@@ -1,0 +1,126 @@
+import type { ControlPlane } from './control-plane/control-plane.ts';
+import { openControlPlane } from './control-plane/start.ts';
+import { type LabHost, listHosts } from './host/lab-host.ts';
+import type { LabIdentity } from './identity.ts';
+import { stopProcess } from './processes.ts';
+import { AGENT, OPERATOR, startAgent, startOperator } from './product.ts';
+import { findIdentity } from './slots.ts';
+
+/**
+ * A lab that is up: a whole Drover cluster on one machine, and what can happen to it.
+ *
+ * It holds no state of its own: any process can open the lab and go on with it.
+ */
+export class Lab {
+  readonly identity: LabIdentity;
+  readonly controlPlane: ControlPlane;
+
+  constructor(identity: LabIdentity, controlPlane: ControlPlane) {
+    this.identity = identity;
+    this.controlPlane = controlPlane;
+  }
+
+  /** Hosts with and without power, in the order of their numbers. */
+  get hosts(): LabHost[] {
+    return listHosts(this.identity);
+  }
+
+  /** @throws when the lab has no such host; names those it has. */
+  host(name: string): LabHost {
+    const found = this.hosts.find((host) => host.name === name);
+    if (found) return found;
+    throw new Error(`The lab has no host "${name}". It has: ${this.hosts.map((host) => host.name).join(', ')}`);
+  }
+
+  /** A power failure: everything in the host dies at once, its VMs too. */
+  async killHost(name: string): Promise<void> {
+    await this.host(name).kill();
+  }
+
+  /** Powers the host off in good order: agent and libvirtd may end by themselves. Its VMs are not asked. */
+  async powerOff(name: string): Promise<void> {
+    const host = this.host(name);
+    await host.stopProcess(AGENT);
+    await host.stopLibvirtd();
+    await host.kill();
+  }
+
+  /** Powers the host on. As on a real one, libvirtd and agent come up by themselves. */
+  async powerOn(name: string): Promise<void> {
+    const host = this.host(name);
+    await host.powerOn();
+    await this.startAgent(name);
+  }
+
+  /** Unplugs every cable of the host. It stays so, over power cycles, until `heal`. */
+  async cut(name: string): Promise<void> {
+    await this.host(name).cut();
+  }
+
+  async heal(name: string): Promise<void> {
+    await this.host(name).heal();
+  }
+
+  /** @param how `killed` gives it no time to say goodbye. */
+  async restartLibvirtd(name: string, how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.host(name).restartLibvirtd(how);
+  }
+
+  /** Starts the agent unless it runs. */
+  async startAgent(name: string): Promise<void> {
+    await startAgent(this.host(name), this.controlPlane);
+  }
+
+  async stopAgent(name: string, how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.host(name).stopProcess(AGENT, graceMs(how));
+  }
+
+  async restartAgent(name: string, how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.stopAgent(name, how);
+    await this.startAgent(name);
+  }
+
+  /** Starts the operator unless it runs. */
+  async startOperator(): Promise<void> {
+    await startOperator(this.identity, this.controlPlane);
+  }
+
+  async stopOperator(how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await stopProcess(this.identity.folder, OPERATOR, { graceMs: graceMs(how) });
+  }
+
+  async restartOperator(how: 'asked' | 'killed' = 'asked'): Promise<void> {
+    await this.stopOperator(how);
+    await this.startOperator();
+  }
+
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    return await this.controlPlane.kubectl(args, input);
+  }
+
+  /** Lets go of the connections, so that the calling program can end. The lab runs on. */
+  async close(): Promise<void> {
+    await this.controlPlane.close();
+  }
+}
+
+/** Long enough for a process that drains what it has begun. */
+const GRACE_MS = 30_000;
+
+function graceMs(how: 'asked' | 'killed'): number {
+  return how === 'killed' ? 0 : GRACE_MS;
+}
+
+/** The lab of this checkout, to drive it from another process. @throws when it is not up. */
+export async function openLab(checkout: string, instance: string): Promise<Lab> {
+  const identity = findIdentity(checkout, instance);
+  if (!identity) {
+    throw new Error(`The lab "${instance}" of ${checkout} is not up. Bring it up with "make lab".`);
+  }
+  return new Lab(identity, await openControlPlane(labControlPlane(identity)));
+}
+
+/** How every lab sets up its control plane: reachable from its hosts, with the controllers that any cluster has. */
+export function labControlPlane(identity: LabIdentity) {
+  return { identity, address: identity.subnet.gateway, controllerManager: true } as const;
+}

@@ -1,0 +1,82 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { GUEST_IMAGE_FILE } from './cluster-objects.ts';
+import { startControlPlane } from './control-plane/start.ts';
+import { lockFileOf } from './down.ts';
+import { buildGuestImage } from './guest/build.ts';
+import { LabHost, listHosts, startHost } from './host/lab-host.ts';
+import { createBridge } from './host/network.ts';
+import type { LabIdentity } from './identity.ts';
+import { installForRealParts } from './install/install.ts';
+import { declareCluster, installDrover } from './install-drover.ts';
+import { Lab, labControlPlane } from './lab.ts';
+import { withLock } from './lock.ts';
+import { startProcess } from './processes.ts';
+import type { Progress, Report } from './report.ts';
+import { claimIdentity } from './slots.ts';
+
+export interface UpOptions {
+  readonly checkout: string;
+  readonly instance: string;
+  /** How many hosts at least; those that the lab has already stay. */
+  readonly hosts: number;
+  readonly report: Report;
+}
+
+/**
+ * Brings a lab up, or completes one that is partly up: what runs is left alone, what is missing is brought back.
+ * The caller closes what it gets; the lab runs on until it is taken down.
+ */
+export async function bringUp({ checkout, instance, hosts, report }: UpOptions): Promise<Lab> {
+  await installForRealParts(report);
+  const guest = await buildGuestImage(report);
+  const identity = claimIdentity(checkout, instance);
+  return await withLock(
+    lockFileOf(identity),
+    () => undefined,
+    async () => {
+      await createBridge(identity);
+      const controlPlane = await startControlPlane({ ...labControlPlane(identity), report });
+      const lab = new Lab(identity, controlPlane);
+      await report.step("Drover's CRDs, roles and policies", () => installDrover(checkout, controlPlane));
+      await report.step(`${hosts} hosts`, (progress) => startHosts(identity, hosts, progress));
+      layOutImage(identity, guest.disk);
+      await startCredentialsKeeper(identity);
+      await report.step('operator', () => lab.startOperator());
+      await report.step('agents', () => Promise.all(lab.hosts.map((host) => lab.startAgent(host.name))));
+      await report.step('datastore, network and image of the cluster', () => declareCluster(controlPlane));
+      return lab;
+    },
+  );
+}
+
+async function startHosts(lab: LabIdentity, atLeast: number, progress: Progress): Promise<void> {
+  const indexes = new Set(Array.from({ length: atLeast }, (_, place) => place + 1));
+  for (const host of listHosts(lab)) indexes.add(host.index);
+  let up = 0;
+  await Promise.all(
+    [...indexes].map(async (index) => {
+      await (await startHost(lab, index)).heal();
+      up += 1;
+      progress(`${up} of ${indexes.size} up`);
+    }),
+  );
+}
+
+/** Puts the test guest's disk where the lab's Image says, as a copy that belongs to this lab alone. */
+function layOutImage(lab: LabIdentity, disk: string): void {
+  const folder = join(new LabHost(lab, 1).files.sharedDatastore, 'images');
+  const file = join(folder, GUEST_IMAGE_FILE);
+  if (existsSync(file)) return;
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(disk, `${file}.draft`);
+  renameSync(`${file}.draft`, file);
+}
+
+async function startCredentialsKeeper({ checkout, instance, folder }: LabIdentity): Promise<void> {
+  await startProcess(folder, {
+    name: 'credentials-keeper',
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'credentials-keeper.ts'), checkout, instance],
+  });
+}
