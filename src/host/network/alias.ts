@@ -7,8 +7,11 @@ export interface BridgeLabel {
   readonly uplink: string | undefined;
 }
 
-/** The kernel keeps 255 characters (IFALIASZ is 256): of a longer text the end of the switch's name is cut off. */
-const MAX_LENGTH = 255;
+/**
+ * The kernel keeps 255 characters (IFALIASZ is 256), and all but the switch's name takes 32: a longer name is cut off.
+ * The name of the bridge still tells such switches apart, as it is a hash of the whole.
+ */
+const MAX_NAME_LENGTH = 223;
 const FORM = /^drover (untagged|\d+) (\S+) (.+)$/;
 
 /**
@@ -16,7 +19,7 @@ const FORM = /^drover (untagged|\d+) (\S+) (.+)$/;
  * with which uplink it was made.
  */
 export function formatAlias({ switchName, vlan, uplink }: BridgeLabel): string {
-  return `drover ${vlan ?? 'untagged'} ${uplink ?? '-'} ${switchName}`.slice(0, MAX_LENGTH);
+  return `drover ${vlan ?? 'untagged'} ${uplink ?? '-'} ${switchName.slice(0, MAX_NAME_LENGTH)}`;
 }
 
 /** Undefined for an alias that is none of ours. */
