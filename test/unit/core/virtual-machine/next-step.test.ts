@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { isConfirmedOff, nextStep, type VirtualMachineInput } from '../../../../src/core/virtual-machine/next-step.ts';
+import { host } from '../../../builders/host-model.ts';
+import { instance, portGroup, readyVolume, virtualMachine, volume } from '../../../builders/objects.ts';
+
+function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInput {
+  return {
+    vm: virtualMachine(),
+    instance: undefined,
+    references: { volumes: new Map(), portGroups: new Map(), volumeUsers: new Map() },
+    cluster: { ok: true, cluster: 'lab' },
+    hosts: [host('h1'), host('h2')],
+    volumeHosts: new Map(),
+    ...overrides,
+  };
+}
+
+const references = (overrides: Partial<VirtualMachineInput['references']>) => ({ ...input().references, ...overrides });
+const withDisk = (disk: Record<string, unknown>) => virtualMachine({ spec: { disks: [{ name: 'root', ...disk }] } });
+const confirmedOff = instance({
+  spec: { powerState: 'Off' },
+  status: { phase: 'Off', observedGeneration: 1, observedEpoch: 1, host: 'h1' },
+});
+
+describe('a VM that shall run', () => {
+  it('is placed with the first epoch', () => {
+    expect(nextStep(input())).toMatchObject({ step: 'CreateInstance', assignment: { host: 'h1', epoch: 1 } });
+  });
+
+  it('is placed with a higher epoch than any before', () => {
+    const vm = virtualMachine({ status: { epoch: 7 } });
+    expect(nextStep(input({ vm }))).toMatchObject({ step: 'CreateInstance', assignment: { epoch: 8 } });
+  });
+
+  it('goes back to its host when its instance has gone without proof that the domain is off', () => {
+    const vm = virtualMachine({ status: { epoch: 7, host: 'h2' } });
+    expect(nextStep(input({ vm }))).toMatchObject({ step: 'CreateInstance', assignment: { host: 'h2', epoch: 8 } });
+  });
+
+  it('is placed nowhere while that host cannot take it', () => {
+    const vm = virtualMachine({ status: { epoch: 7, host: 'gone' } });
+    expect(nextStep(input({ vm }))).toMatchObject({ step: 'Unschedulable' });
+  });
+
+  it('first gets the Volumes of its templates', () => {
+    const vm = withDisk({ volumeTemplate: { datastoreName: 'shared', size: '1Gi' } });
+    expect(nextStep(input({ vm }))).toMatchObject({
+      step: 'CreateVolumes',
+      volumes: [{ name: 'vm-root', ownedByVM: true }],
+    });
+  });
+
+  it('leaves a retained Volume to itself', () => {
+    const vm = withDisk({ volumeTemplate: { datastoreName: 'shared', size: '1Gi', reclaimPolicy: 'Retain' } });
+    expect(nextStep(input({ vm }))).toMatchObject({ volumes: [{ ownedByVM: false }] });
+  });
+
+  it.each([
+    ['a Volume that does not exist', new Map(), new Map(), 'VolumeNotFound'],
+    ['a Volume that is being made', new Map([['data', volume('data')]]), new Map(), 'VolumeNotReady'],
+    [
+      'a Volume that failed',
+      new Map([['data', readyVolume('data', { status: { phase: 'Failed' } })]]),
+      new Map(),
+      'VolumeNotReady',
+    ],
+    [
+      'a Volume that is being deleted',
+      new Map([['data', readyVolume('data', { metadata: { deletionTimestamp: 'now' } })]]),
+      new Map(),
+      'VolumeTerminating',
+    ],
+    ["another VM's Volume", new Map([['data', readyVolume('data')]]), new Map([['data', 'other']]), 'VolumeInUse'],
+  ])('waits for %s', (_what, volumes, volumeUsers, reason) => {
+    const vm = withDisk({ volumeName: 'data' });
+    const step = nextStep(input({ vm, references: references({ volumes, volumeUsers }) }));
+    expect(step).toMatchObject({ step: 'WaitFor', missing: [{ reason }] });
+  });
+
+  it('tells everything that is missing at once', () => {
+    const vm = virtualMachine({
+      spec: { disks: [{ name: 'root', volumeName: 'data' }], nics: [{ name: 'eth0', portGroup: 'lan' }] },
+    });
+    const cluster = { ok: false, reason: 'NoDefaultCluster', message: '' } as const;
+    const step = nextStep(input({ vm, cluster }));
+    expect(step.step === 'WaitFor' && step.missing.map(({ reason }) => reason)).toEqual([
+      'NoDefaultCluster',
+      'VolumeNotFound',
+      'PortGroupNotFound',
+    ]);
+  });
+
+  it('follows the data of a disk that is not shared', () => {
+    const vm = withDisk({ volumeName: 'data' });
+    const volumes = new Map([['data', readyVolume('data')]]);
+    const step = nextStep(input({ vm, references: references({ volumes }), volumeHosts: new Map([['data', 'h2']]) }));
+    expect(step).toMatchObject({ step: 'CreateInstance', assignment: { host: 'h2' } });
+  });
+
+  it('is left alone when its instance is as it should be', () => {
+    expect(nextStep(input({ instance: instance() }))).toEqual({ step: 'Nothing' });
+  });
+
+  it('keeps its host and epoch when its spec changes', () => {
+    const vm = virtualMachine({ spec: { cpu: { sockets: 2 } } });
+    const placed = instance({ spec: { host: 'h2', epoch: 5 } });
+    const step = nextStep(input({ vm, instance: placed }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { host: 'h2', epoch: 5, cpu: { sockets: 2 } } });
+  });
+
+  it('keeps the devices it has while a new one is missing, but is paused at once', () => {
+    const vm = virtualMachine({ spec: { paused: true, nics: [{ name: 'eth0', portGroup: 'nowhere' }] } });
+    const step = nextStep(input({ vm, instance: instance() }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { powerState: 'Paused', nics: [] } });
+  });
+
+  it('passes a restart request on', () => {
+    const vm = virtualMachine({ metadata: { annotations: { 'drover.dev/restartedAt': '2026-01-01' } } });
+    const step = nextStep(input({ vm, instance: instance() }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { restartedAt: '2026-01-01' } });
+  });
+
+  it('keeps the MAC address of a NIC that names none', () => {
+    const vm = virtualMachine({ spec: { nics: [{ name: 'eth0', portGroup: 'lan' }] } });
+    const portGroups = new Map([['lan', portGroup('lan', { spec: { vlan: 7 } })]]);
+    const first = nextStep(input({ vm, references: references({ portGroups }) }));
+    if (first.step !== 'CreateInstance') throw new Error(`expected CreateInstance, not ${first.step}`);
+    const [nic] = first.devices.nics;
+    expect(nic).toMatchObject({ virtualSwitchName: 'lan', vlan: 7 });
+    expect(nic?.mac).toMatch(/^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/);
+    expect(nextStep(input({ vm, references: references({ portGroups }) }))).toEqual(first);
+  });
+});
+
+describe('a VM that shall not run', () => {
+  const halted = virtualMachine({ spec: { runStrategy: 'Halted' } });
+
+  it('needs nothing when it is not placed', () => {
+    expect(nextStep(input({ vm: halted }))).toEqual({ step: 'Nothing' });
+  });
+
+  it('is turned off', () => {
+    expect(nextStep(input({ vm: halted, instance: instance() }))).toMatchObject({
+      step: 'UpdateInstance',
+      spec: { powerState: 'Off' },
+    });
+  });
+
+  it('is waited for while it shuts down', () => {
+    const stopping = instance({
+      spec: { powerState: 'Off' },
+      status: { phase: 'Stopping', observedGeneration: 1, observedEpoch: 1, host: 'h1' },
+    });
+    expect(nextStep(input({ vm: halted, instance: stopping }))).toEqual({ step: 'Nothing' });
+  });
+
+  it('gives its instance up with the proof that it is off', () => {
+    expect(nextStep(input({ vm: halted, instance: confirmedOff }))).toMatchObject({ step: 'ReleaseInstance' });
+  });
+
+  it('shuts down within the grace period that its spec gives now', () => {
+    const vm = virtualMachine({ spec: { runStrategy: 'Halted', terminationGracePeriodSeconds: 5 } });
+    expect(nextStep(input({ vm, instance: instance() }))).toMatchObject({ spec: { gracePeriodSeconds: 5 } });
+  });
+});
+
+describe('an instance whose VM is gone', () => {
+  it.each([
+    ['deleted', undefined],
+    ['being deleted', virtualMachine({ metadata: { deletionTimestamp: 'now' } })],
+    ['another one of the same name', virtualMachine({ metadata: { uid: 'e7a0c5ae-0000-4000-8000-000000000002' } })],
+  ])('is turned off when the VM is %s', (_how, vm) => {
+    expect(nextStep(input({ vm, instance: instance() }))).toMatchObject({
+      step: 'UpdateInstance',
+      spec: { powerState: 'Off' },
+    });
+  });
+
+  it('is released when it is off', () => {
+    expect(nextStep(input({ vm: undefined, instance: confirmedOff }))).toMatchObject({ step: 'ReleaseInstance' });
+  });
+});
+
+it('stops and starts a VM anew whose instance somebody deleted', () => {
+  const deleted = instance({ metadata: { deletionTimestamp: 'now' } });
+  expect(nextStep(input({ instance: deleted }))).toMatchObject({ step: 'UpdateInstance', spec: { powerState: 'Off' } });
+});
+
+describe('that a domain is off is believed', () => {
+  it('when its host says so of this very intent', () => {
+    expect(isConfirmedOff(confirmedOff)).toBe(true);
+  });
+
+  it.each([
+    ['of an older intent', { observedGeneration: 0 }],
+    ['of an older placement', { observedEpoch: 0 }],
+    ['by another host', { host: 'h2' }],
+    ['in another phase', { phase: 'Stopping' }],
+  ])('not when it was said %s', (_how, change) => {
+    const status = { phase: 'Off', observedGeneration: 1, observedEpoch: 1, host: 'h1', ...change };
+    expect(isConfirmedOff(instance({ spec: { powerState: 'Off' }, status }))).toBe(false);
+  });
+
+  it('not when the guest shut itself down and may be started again', () => {
+    const status = { phase: 'Off', observedGeneration: 1, observedEpoch: 1, host: 'h1' };
+    expect(isConfirmedOff(instance({ status }))).toBe(false);
+  });
+});
