@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncPath } from './durable-file.ts';
 import { runTool, ToolError } from './run-tool.ts';
 
 /** What a NoCloud seed holds. Source: cloud-init documentation, "NoCloud". */
@@ -25,7 +24,8 @@ const TIMEOUT_MS = 20_000;
 
 /**
  * Writes the seed as an ISO 9660 image with the label CIDATA, which cloud-init looks for, and returns its path. The
- * image is readable to root only, since user-data may be a secret, and appears whole or not at all.
+ * image is readable to root only, since user-data may be a secret, and appears whole or not at all. It is not fsynced: after
+ * a power cut no VM runs, and the next start writes it anew.
  * @throws ToolError when no writer is installed or it fails.
  */
 export async function writeSeed(seed: Seed): Promise<string> {
@@ -47,10 +47,8 @@ export async function writeSeed(seed: Seed): Promise<string> {
       seed.signal,
     );
     await chmod(image, 0o600);
-    await syncPath(image);
     const path = seedPath(seed.directory, seed.name);
     await rename(image, path);
-    await syncPath(seed.directory);
     return path;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -68,7 +66,18 @@ export function seedPath(directory: string, name: string): string {
 
 /** Joliet and Rock Ridge: without them the names would become META_DAT and USER_DAT. */
 async function writeIso(image: string, grafts: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-  const args = ['-quiet', '-output', image, '-volid', 'CIDATA', '-joliet', '-rock', '-graft-points', ...grafts];
+  const args = [
+    '-quiet',
+    '-no-pad',
+    '-output',
+    image,
+    '-volid',
+    'CIDATA',
+    '-joliet',
+    '-rock',
+    '-graft-points',
+    ...grafts,
+  ];
   let missing: unknown;
   for (const command of WRITERS) {
     try {
