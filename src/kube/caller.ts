@@ -10,6 +10,8 @@ export interface KubeClientOptions {
   userAgent: string;
   /** Default time for one call. Absent: 15 s. */
   timeoutMs?: number;
+  /** A watch that sends nothing for so long is broken. Absent: 150 s; bookmarks come about every minute. */
+  watchSilenceMs?: number;
   /** Called after every call. */
   onCall?: (call: CallRecord) => void;
 }

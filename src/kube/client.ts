@@ -31,7 +31,7 @@ export class KubeClient {
   /** `shared` is for {@link guardedBy}: the same connections with other rules. */
   constructor(options: KubeClientOptions, shared?: { transport: Transport; guard: WriteGuard }) {
     this.#options = options;
-    this.#transport = shared?.transport ?? new Transport(options.connection, options.userAgent);
+    this.#transport = shared?.transport ?? new Transport(options.connection, options.userAgent, options.watchSilenceMs);
     this.#caller = new Caller(this.#transport, options, shared?.guard);
   }
 

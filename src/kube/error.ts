@@ -27,8 +27,6 @@ export interface KubeErrorDetails {
   cause?: unknown;
 }
 
-const conflictPattern = /conflict with "(?<owner>(?:[^"\\]|\\.)*)"/;
-
 /** Every failure of a call to the API server: what was asked, what the server said, and which fields are at fault. */
 export class KubeError extends Error {
   readonly code: number;
@@ -62,10 +60,7 @@ export class KubeError extends Error {
   get fieldConflicts(): readonly FieldConflict[] {
     return this.causes
       .filter((cause) => cause.reason === 'FieldManagerConflict')
-      .map((cause) => ({
-        field: cause.field,
-        owner: conflictPattern.exec(cause.message)?.groups?.['owner'] ?? cause.message,
-      }));
+      .map(({ field, message }) => ({ field, owner: ownerIn(message) }));
   }
 
   /** The resource version asked for is gone (410): list again. */
@@ -94,4 +89,10 @@ export class KubeError extends Error {
   isTransient(): boolean {
     return this.code === 0 ? !this.isAborted() : this.code === 429 || this.code >= 500;
   }
+}
+
+/** The API server writes `conflict with "kubectl" using v1`, the name in Go's quotes; the field stands in its own place. */
+function ownerIn(message: string): string {
+  const quoted = /conflict with "(?<name>(?:[^"\\]|\\.)*)"/.exec(message)?.groups?.['name'];
+  return quoted?.replace(/\\(.)/g, '$1') ?? message;
 }

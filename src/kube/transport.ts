@@ -19,7 +19,7 @@ export interface HttpAnswer {
 }
 
 /** A watch sends a bookmark about once a minute (apiserver's bookmarkFrequency); after more silence the line is dead. */
-const WATCH_SILENCE_MS = 150_000;
+const DEFAULT_WATCH_SILENCE_MS = 150_000;
 /** Answers of a watch begin at once, or after at most 3 s of waiting for the version asked for. */
 const WATCH_START_MS = 15_000;
 /** Requests beyond this wait for a free connection. The server's own limits are in the hundreds per user. */
@@ -35,7 +35,7 @@ export class Transport {
   readonly #calls: Pool;
   readonly #watches: Pool;
 
-  constructor(connection: KubeConnection, userAgent: string) {
+  constructor(connection: KubeConnection, userAgent: string, watchSilenceMs = DEFAULT_WATCH_SILENCE_MS) {
     this.#connection = connection;
     this.#userAgent = userAgent;
     const shared: Pool.Options = {
@@ -61,7 +61,7 @@ export class Transport {
     this.#watches = new Pool(connection.server, {
       ...shared,
       headersTimeout: WATCH_START_MS,
-      bodyTimeout: WATCH_SILENCE_MS,
+      bodyTimeout: watchSilenceMs,
     });
   }
 
