@@ -1,0 +1,234 @@
+import type { KubeObject } from '../../src/kube/index.ts';
+
+const CONDITIONS = [
+  {
+    type: 'Ready',
+    status: 'True',
+    reason: 'Running',
+    message: 'runs on host-1',
+    lastTransitionTime: '2026-01-02T03:04:05Z',
+    observedGeneration: 1,
+  },
+];
+
+function object(kind: string, spec: object, status: object): KubeObject {
+  const own = { observedGeneration: 1, ...status, conditions: CONDITIONS };
+  return { apiVersion: 'drover.dev/v1alpha1', kind, metadata: { name: 'complete' }, spec, status: own };
+}
+
+function labelSelector(): object {
+  return { matchLabels: { rack: 'a' }, matchExpressions: [{ key: 'zone', operator: 'In', values: ['north'] }] };
+}
+
+function secret(): object {
+  return { name: 'web-user-data', key: 'userData' };
+}
+
+function cluster(): KubeObject {
+  return object(
+    'Cluster',
+    { hostSelector: labelSelector() },
+    {
+      hosts: { total: 3, ready: 2 },
+      virtualMachines: { total: 5, running: 4 },
+      cpu: { allocatableCores: 32, reservedCores: 1.5 },
+      memory: { allocatableBytes: 2 ** 37, reservedBytes: 2 ** 33 },
+    },
+  );
+}
+
+function datastore(): KubeObject {
+  return object(
+    'Datastore',
+    { type: 'Directory', path: '/srv/vms', shared: true },
+    { id: '4f1c2d3e', hosts: ['host-1', 'host-2'], capacityBytes: 2 ** 40, freeBytes: 2 ** 39 },
+  );
+}
+
+function host(): KubeObject {
+  return object(
+    'Host',
+    { reserved: { cpu: '500m', memory: '4Gi' } },
+    {
+      bootID: 'b00t',
+      address: '192.0.2.11',
+      usagePort: 9443,
+      usageCertificate: '-----BEGIN CERTIFICATE-----',
+      sealingKey: 'a2V5',
+      cpu: { model: 'Skylake-Server', vendor: 'Intel', sockets: 2, coresPerSocket: 16, threadsPerCore: 2 },
+      capacity: { cpuCores: 64, memoryBytes: 2 ** 37 },
+      virtualization: 'kvm',
+      versions: { libvirt: '9.0.0', qemu: '7.2.0', agent: '0.1.0', kernel: '6.1.0' },
+      datastores: [
+        { name: 'shared', available: true, id: '4f1c2d3e', capacityBytes: 2 ** 40, freeBytes: 2 ** 39, message: '' },
+      ],
+      switches: [{ name: 'lan', available: false, message: 'there is no interface eth1' }],
+      foreignDomains: [{ uuid: 'f0', name: 'other', state: 'running' }],
+      strayDomains: [{ uuid: 'f1', virtualMachine: 'default/web', epoch: 3, message: 'no intent names it' }],
+    },
+  );
+}
+
+function image(): KubeObject {
+  return object(
+    'Image',
+    { datastoreName: 'shared', path: 'debian/12.qcow2' },
+    {
+      phase: 'Ready',
+      host: 'host-1',
+      path: '/srv/vms/images/debian/12.qcow2',
+      format: 'qcow2',
+      virtualSizeBytes: 2 ** 31,
+    },
+  );
+}
+
+function virtualSwitch(): KubeObject {
+  return object('VirtualSwitch', { uplink: 'eth1', mtu: 1500 }, { hosts: ['host-1'] });
+}
+
+function portGroup(): KubeObject {
+  return object('PortGroup', { virtualSwitchName: 'lan', vlan: 42 }, {});
+}
+
+function volume(): KubeObject {
+  return object(
+    'Volume',
+    { datastoreName: 'shared', size: '20Gi', provisioning: 'Thin', source: { imageName: 'debian-12' } },
+    {
+      phase: 'Ready',
+      host: 'host-1',
+      path: '/srv/vms/volumes/default/data.qcow2',
+      format: 'qcow2',
+      capacityBytes: 20 * 2 ** 30,
+      allocatedBytes: 2 ** 30,
+      attachedTo: 'web',
+    },
+  );
+}
+
+function virtualMachine(cloudInit: object): KubeObject {
+  const volumeTemplate = {
+    datastoreName: 'shared',
+    size: '20Gi',
+    provisioning: 'Thin',
+    source: { imageName: 'debian-12' },
+    reclaimPolicy: 'Delete',
+  };
+  return object(
+    'VirtualMachine',
+    {
+      clusterName: 'main',
+      hostSelector: labelSelector(),
+      runStrategy: 'Always',
+      paused: false,
+      cpu: { sockets: 1, coresPerSocket: 2, threads: 1, reservation: '500m' },
+      memory: { size: '2Gi' },
+      machineType: 'q35',
+      bootOrder: ['root', 'lan'],
+      disks: [
+        { name: 'root', volumeTemplate, bus: 'virtio', cache: 'none', readOnly: false },
+        { name: 'data', volumeName: 'data', bus: 'scsi', cache: 'none', readOnly: true },
+      ],
+      nics: [{ name: 'lan', portGroup: 'lan', mac: '52:54:00:12:34:56', model: 'virtio' }],
+      cloudInit: { ...cloudInit, networkData: 'version: 2\n' },
+      terminationGracePeriodSeconds: 60,
+    },
+    {
+      phase: 'Running',
+      host: 'host-1',
+      epoch: 1,
+      domainUUID: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
+      startedAt: '2026-01-02T03:04:05Z',
+      restarts: 1,
+      addresses: ['192.0.2.7'],
+      nics: [{ name: 'lan', mac: '52:54:00:12:34:56' }],
+      guest: { hostname: 'web', os: 'Debian GNU/Linux 12' },
+    },
+  );
+}
+
+function instance(): KubeObject {
+  const disk = {
+    name: 'root',
+    volumeName: 'web-root',
+    path: '/srv/vms/volumes/default/web-root.qcow2',
+    format: 'qcow2',
+    target: 'vda',
+    bus: 'virtio',
+    cache: 'none',
+    readOnly: false,
+    serial: 'root-1',
+    bootOrder: 1,
+  };
+  const nic = {
+    name: 'lan',
+    mac: '52:54:00:12:34:56',
+    virtualSwitchName: 'lan',
+    vlan: 42,
+    model: 'virtio',
+    bootOrder: 2,
+  };
+  return object(
+    'VirtualMachineInstance',
+    {
+      virtualMachineUID: 'c0a1f0c2-6a4b-4a57-9d0e-0a9f9d3c1b11',
+      host: 'host-1',
+      epoch: 3,
+      domainUUID: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
+      powerState: 'Running',
+      restartedAt: '',
+      restartPolicy: 'Always',
+      gracePeriodSeconds: 60,
+      machineType: 'q35',
+      cpu: { sockets: 1, coresPerSocket: 2, threads: 1 },
+      memoryBytes: 2 ** 31,
+      reserved: { cpuCores: 0.5, memoryBytes: 2 ** 31 },
+      disks: [disk],
+      nics: [nic],
+      cloudInit: {
+        instanceID: 'i-1',
+        hostname: 'web',
+        userData: '#cloud-config\n',
+        sealedUserData: { source: 'uid/1', box: 'Ym94' },
+        networkData: 'version: 2\n',
+      },
+    },
+    instanceStatus(),
+  );
+}
+
+function instanceStatus(): object {
+  return {
+    observedEpoch: 3,
+    host: 'host-1',
+    phase: 'CrashLoop',
+    reason: 'GuestCrashed',
+    message: 'the guest crashed',
+    startedAt: '2026-01-02T03:04:05Z',
+    restartedAt: '2026-01-02T03:04:05Z',
+    restarts: 2,
+    restartDelaySeconds: 20,
+    powerOffAt: '2026-01-02T03:06:05Z',
+    nextStartAt: '2026-01-02T03:05:05Z',
+    lastStop: { at: '2026-01-02T03:04:55Z', reason: 'Crashed' },
+    restartRequired: ['spec.cpu'],
+    guestTools: { connected: true, hostname: 'web', os: 'Debian GNU/Linux 12', addresses: ['192.0.2.7'] },
+  };
+}
+
+/**
+ * Valid objects that together hold every field of every kind, so that a test can break one field at a time. Fields that
+ * exclude each other stand in different objects of the kind.
+ */
+export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> = {
+  Cluster: [cluster()],
+  Datastore: [datastore()],
+  Host: [host()],
+  Image: [image()],
+  PortGroup: [portGroup()],
+  VirtualMachine: [virtualMachine({ userData: '#cloud-config\n' }), virtualMachine({ userDataSecret: secret() })],
+  VirtualMachineInstance: [instance()],
+  VirtualSwitch: [virtualSwitch()],
+  Volume: [volume()],
+};
