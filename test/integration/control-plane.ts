@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { KubeClient, loadConfig } from '../../src/kube/index.ts';
+import { KubeClient, type KubeClientOptions, loadConfig } from '../../src/kube/index.ts';
 import type { ControlPlane } from '../lab/control-plane/control-plane.ts';
 import { startControlPlane } from '../lab/control-plane/start.ts';
 import { factsOf } from '../lab/proc.ts';
@@ -62,10 +62,14 @@ export async function removeAbandonedControlPlanes(): Promise<void> {
 }
 
 /** The API server of this test run, as its admin. Do not harm it: other test files use it at the same time. */
-export function sharedClient(): KubeClient {
-  return adminClient(inject('kubeconfig'));
+export function sharedClient(options: Partial<KubeClientOptions> = {}): KubeClient {
+  return adminClient(inject('kubeconfig'), options);
 }
 
-export function adminClient(kubeconfigPath: string): KubeClient {
-  return new KubeClient({ connection: loadConfig({ kubeconfigPath }), userAgent: 'drover-integration-test' });
+export function adminClient(kubeconfigPath: string, options: Partial<KubeClientOptions> = {}): KubeClient {
+  return new KubeClient({
+    connection: loadConfig({ kubeconfigPath }),
+    userAgent: 'drover-integration-test',
+    ...options,
+  });
 }
