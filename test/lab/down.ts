@@ -23,7 +23,8 @@ export async function takeDown(checkout: string, instance: string, report: Repor
         await host.destroy();
       }
       progress('operator and control plane');
-      await stopAllProcesses(lab.folder);
+      // Nothing of them is kept, so nothing needs time to end well.
+      await stopAllProcesses(lab.folder, { graceMs: 0 });
       await removeBridge(lab);
       releaseIdentity(lab);
       rmSync(lab.kubeconfig, { force: true });

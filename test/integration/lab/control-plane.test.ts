@@ -104,7 +104,7 @@ describe('the control plane of a lab', () => {
   it('forgets old revisions when etcd is compacted', async () => {
     const before = z
       .object({ metadata: z.object({ resourceVersion: z.string() }) })
-      .parse(JSON.parse(await controlPlane.kubectl(['get', 'configmap', '-o', 'json'])));
+      .parse(JSON.parse(await controlPlane.kubectl(['get', '--raw', '/api/v1/configmaps'])));
     await apply(configMap('later'));
     await controlPlane.compactEtcd();
     await controlPlane.apiServer.restart();

@@ -12,6 +12,8 @@ const ETCD_READY_TIMEOUT_MS = 30_000;
 /** kube-apiserver takes 5 s on an idle machine; a busy one with two cores needs several times that. */
 const READY_TIMEOUT_MS = 120_000;
 
+const KUBECTL_OUTPUT_MAX_BYTES = 256 * 1024 * 1024;
+
 const etcdStatus = z.object({ header: z.object({ revision: z.string() }) });
 const tokenAnswer = z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.iso.datetime() }) });
 const objectWithUid = z.object({ metadata: z.object({ uid: z.string() }) });
@@ -120,12 +122,18 @@ export class ControlPlane {
   }
 
   /** Runs kubectl as the admin. @throws with kubectl's own message. @returns what it printed. */
-  async kubectl(args: readonly string[], input?: string): Promise<string> {
-    const child = promisify(execFile)(this.#kubectl, ['--kubeconfig', this.kubeconfig, ...args], {
-      maxBuffer: 2 ** 28,
+  async kubectl(args: readonly string[], input = ''): Promise<string> {
+    const running = promisify(execFile)(this.#kubectl, ['--kubeconfig', this.kubeconfig, ...args], {
+      maxBuffer: KUBECTL_OUTPUT_MAX_BYTES,
     });
-    child.child.stdin?.end(input ?? '');
-    return (await child).stdout;
+    // kubectl may end without reading its input, which is then nobody's loss: what it says about it is what counts.
+    running.child.stdin?.on('error', () => undefined).end(input);
+    try {
+      return (await running).stdout;
+    } catch (error) {
+      const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+      throw new Error(`kubectl ${args.join(' ')}: ${said || String(error)}`, { cause: error });
+    }
   }
 
   /** Makes the Node if there is none. The lab has no kubelet: the Node only exists for tokens to be bound to. */
