@@ -136,6 +136,11 @@ export class FakeConnection {
     this.socket.write(frameOf(whole, payload));
   }
 
+  error(header: Partial<Header>, code: number, message: string): void {
+    const fields = { code, domain: 10, message, level: 2, int1: 0, int2: 0 };
+    this.write({ ...header, status: MessageStatus.ERROR }, errorSchema, fields);
+  }
+
   ping(): void {
     this.raw({ program: KEEPALIVE_PROGRAM, procedure: 1, type: MessageType.EVENT }, new Uint8Array());
   }
@@ -160,15 +165,7 @@ export class FakeConnection {
       header,
       connection: this,
       reply: (value) => this.write(answer, procedure.ret, value),
-      fail: (code, message) =>
-        this.write({ ...answer, status: MessageStatus.ERROR }, errorSchema, {
-          code,
-          domain: 10,
-          message,
-          level: 2,
-          int1: 0,
-          int2: 0,
-        }),
+      fail: (code, message) => this.error(answer, code, message),
     });
   }
 
