@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMPLETE_OBJECTS } from '../../builders/complete-objects.ts';
+import { type Place, pathText, withValue } from '../../builders/field-path.ts';
+import { sharedClient } from '../control-plane.ts';
+import { installCrds } from './install-crds.ts';
+import { placedRules } from './rules-of.ts';
+import { type AnyObject, kindNamed, verdictOnReplace } from './verdict.ts';
+
+const client = sharedClient();
+beforeAll(() => installCrds(client));
+afterAll(() => client.close());
+
+type Path = Place['path'];
+
+interface Row {
+  readonly kind: string;
+  readonly path: Path;
+  readonly from: unknown;
+  /** Values that the field cannot be given; `undefined` removes it. */
+  readonly refused: readonly unknown[];
+  readonly accepted: readonly unknown[];
+  /** The field that the answer names. Absent: the changed one. */
+  readonly field?: string;
+  readonly message: string;
+}
+
+const TEMPLATE: Path = ['spec', 'disks', 0, 'volumeTemplate'];
+const TEMPLATE_FIXED = 'datastoreName, provisioning and source cannot be changed';
+const WHOLE = { field: 'spec' };
+const ONLY_GROW = {
+  from: '2Gi',
+  refused: ['1Gi', '2047Mi', 1073741824, '1.9Gi', 2147483647],
+  accepted: ['3Gi', '2Gi'],
+};
+
+/** One row per rule about what may become of an object. */
+const ROWS: readonly Row[] = [
+  {
+    kind: 'Volume',
+    path: ['spec', 'size'],
+    ...ONLY_GROW,
+    message: 'can only grow, since shrinking would cut off data',
+  },
+  {
+    kind: 'Volume',
+    path: ['spec', 'size'],
+    from: 2147483648,
+    refused: ['2047Mi', 2147483647, '2147483647'],
+    accepted: ['2Gi', 2147483648, '2147483648', 2147483649, '2.5Gi', '3G'],
+    message: 'can only grow, since shrinking would cut off data',
+  },
+  {
+    kind: 'Volume',
+    path: ['spec', 'size'],
+    from: '2Gi',
+    refused: [undefined],
+    accepted: ['2048Mi'],
+    message: 'cannot be removed once set: a Volume only grows',
+  },
+  {
+    kind: 'Volume',
+    path: ['spec', 'datastoreName'],
+    from: 'shared',
+    refused: ['other'],
+    accepted: ['shared'],
+    message: 'cannot be changed: the data lies on that Datastore',
+  },
+  {
+    kind: 'Volume',
+    path: ['spec', 'provisioning'],
+    from: 'Thin',
+    refused: ['ThickEagerZeroed'],
+    accepted: ['Thin', undefined],
+    message: 'cannot be changed: the data is laid out by it',
+  },
+  {
+    kind: 'Volume',
+    path: ['spec', 'source'],
+    from: { imageName: 'debian' },
+    refused: [{ imageName: 'other' }, {}, undefined],
+    accepted: [{ imageName: 'debian' }],
+    message: 'cannot be changed: the data was copied from it',
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'size'],
+    ...ONLY_GROW,
+    message: 'can only grow, since shrinking would cut off data',
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'size'],
+    from: '2Gi',
+    refused: [undefined],
+    accepted: [2147483648],
+    message: 'cannot be removed once set: a Volume only grows',
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'datastoreName'],
+    from: 'shared',
+    refused: ['other'],
+    accepted: ['shared'],
+    field: pathText(TEMPLATE),
+    message: TEMPLATE_FIXED,
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'provisioning'],
+    from: 'Thin',
+    refused: ['ThickLazyZeroed'],
+    accepted: ['Thin'],
+    field: pathText(TEMPLATE),
+    message: TEMPLATE_FIXED,
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'source'],
+    from: { imageName: 'debian' },
+    refused: [{ imageName: 'other' }, {}],
+    accepted: [{ imageName: 'debian' }],
+    field: pathText(TEMPLATE),
+    message: TEMPLATE_FIXED,
+  },
+  {
+    kind: 'VirtualMachineInstance',
+    path: ['spec', 'virtualMachineUID'],
+    from: 'uid-1',
+    refused: ['uid-2'],
+    accepted: ['uid-1'],
+    message: 'cannot be changed: an instance belongs to one VirtualMachine',
+  },
+  {
+    kind: 'VirtualMachineInstance',
+    path: ['spec', 'domainUUID'],
+    from: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
+    refused: ['4f1c2d3e-5b6a-4789-8abc-0123456789ac'],
+    accepted: ['4f1c2d3e-5b6a-4789-8abc-0123456789ab'],
+    message: 'cannot be changed: it names the domain that may be running',
+  },
+  {
+    kind: 'VirtualMachineInstance',
+    path: ['spec', 'epoch'],
+    from: 3,
+    refused: [2, 1],
+    accepted: [3, 4, 10],
+    message: 'can only grow: a host refuses an older placement than it has seen',
+  },
+  {
+    kind: 'VirtualMachineInstance',
+    path: ['spec', 'host'],
+    from: 'host-1',
+    refused: ['host-2'],
+    accepted: ['host-1'],
+    message: 'cannot be changed without a higher epoch',
+  },
+  {
+    kind: 'Datastore',
+    path: ['spec', 'path'],
+    from: '/srv/vms',
+    refused: ['/srv/other'],
+    accepted: ['/srv/vms'],
+    ...WHOLE,
+    message: 'cannot be changed: Volumes lie on the Datastore',
+  },
+  {
+    kind: 'Datastore',
+    path: ['spec', 'shared'],
+    from: true,
+    refused: [false, undefined],
+    accepted: [true],
+    ...WHOLE,
+    message: 'cannot be changed: Volumes lie on the Datastore',
+  },
+  {
+    kind: 'Image',
+    path: ['spec', 'path'],
+    from: 'debian.qcow2',
+    refused: ['other.qcow2'],
+    accepted: ['debian.qcow2'],
+    ...WHOLE,
+    message: 'cannot be changed: Volumes were cloned from what the Image was',
+  },
+  {
+    kind: 'VirtualSwitch',
+    path: ['spec', 'uplink'],
+    from: 'eth1',
+    refused: ['eth2', undefined],
+    accepted: ['eth1'],
+    ...WHOLE,
+    message: 'cannot be changed: VMs may be plugged into the VirtualSwitch',
+  },
+  {
+    kind: 'PortGroup',
+    path: ['spec', 'vlan'],
+    from: 42,
+    refused: [43, undefined],
+    accepted: [42],
+    ...WHOLE,
+    message: 'cannot be changed: VMs may be plugged into the PortGroup',
+  },
+];
+
+function complete(kind: string): AnyObject {
+  const [object] = COMPLETE_OBJECTS[kind] ?? [];
+  if (object === undefined) throw new Error(`There is no complete ${kind}`);
+  return { ...object };
+}
+
+async function store(name: string, object: AnyObject): Promise<void> {
+  const kind = kindNamed(String(object['kind']));
+  const metadata = { name, ...(kind.namespaced && { namespace: 'default' }) };
+  const apiVersion = String(object['apiVersion']);
+  await client.create(kind, { apiVersion, kind: kind.kind, metadata, spec: object['spec'] });
+}
+
+describe('rules about changes', () => {
+  it('has a row for every rule', () => {
+    const rules = placedRules().filter(({ transition }) => transition);
+    const covered = ({ kind, message }: { kind: string; message: string }) =>
+      ROWS.some((row) => row.kind === kind && message.startsWith(row.message));
+    expect(rules.filter((rule) => !covered(rule))).toEqual([]);
+  });
+
+  it.each(ROWS.map((row, index) => ({ ...row, text: pathText(row.path), name: `change-${index}` })))(
+    '$kind $text: "$message"',
+    async ({ kind, path, from, refused, accepted, field, message, name, text }) => {
+      const place = { object: complete(kind), path };
+      await store(name, withValue(place, from));
+      for (const value of refused) {
+        const verdict = await verdictOnReplace(client, withValue(place, value), name);
+        const words = { field: field ?? text, message: expect.stringContaining(message) };
+        expect(verdict, `${JSON.stringify(value)} must be refused`).toEqual([words]);
+      }
+      for (const value of accepted) {
+        const verdict = await verdictOnReplace(client, withValue(place, value), name);
+        expect(verdict, `${JSON.stringify(value)} must be accepted`).toEqual([]);
+      }
+    },
+  );
+
+  it('lets an instance move with a higher epoch, and with no lower or equal one', async () => {
+    const instance = complete('VirtualMachineInstance');
+    await store('moves', instance);
+    const moved = (epoch: number) =>
+      withValue(
+        { object: withValue({ object: instance, path: ['spec', 'host'] }, 'host-2'), path: ['spec', 'epoch'] },
+        epoch,
+      );
+    expect(await verdictOnReplace(client, moved(4), 'moves')).toEqual([]);
+    expect(await verdictOnReplace(client, moved(3), 'moves')).toHaveLength(1);
+    expect(await verdictOnReplace(client, moved(2), 'moves')).toHaveLength(2);
+  });
+
+  it('says how big the Volume is when it is asked to shrink', async () => {
+    const volume = { object: complete('Volume'), path: ['spec', 'size'] };
+    await store('shrinks', withValue(volume, '2Gi'));
+    const verdict = await verdictOnReplace(client, withValue(volume, '1Gi'), 'shrinks');
+    expect(verdict[0]?.message).toContain('it is 2Gi, not 1Gi');
+  });
+});

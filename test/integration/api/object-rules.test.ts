@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sharedClient } from '../control-plane.ts';
+import { installCrds } from './install-crds.ts';
+import { placedRules } from './rules-of.ts';
+import { type AnyObject, verdictOnCreate } from './verdict.ts';
+
+const client = sharedClient();
+beforeAll(() => installCrds(client));
+afterAll(() => client.close());
+
+interface Row {
+  readonly rule: string;
+  readonly refused: AnyObject;
+  /** The field that the answer names. */
+  readonly field: string;
+  readonly message: string;
+  /** The nearest object that is right. */
+  readonly accepted: AnyObject;
+}
+
+const disk = (name: string, more: object = { volumeName: name }) => ({ name, ...more });
+const nic = (name: string, more: object = {}) => ({ name, portGroup: 'lan', ...more });
+const template = (more: object) => ({ volumeTemplate: { datastoreName: 'shared', ...more } });
+const selector = (operator: string, values?: string[]) => ({
+  hostSelector: { matchExpressions: [{ key: 'zone', operator, ...(values && { values }) }] },
+});
+
+function object(kind: string, spec: object, name = 'rules'): AnyObject {
+  return { apiVersion: 'drover.dev/v1alpha1', kind, metadata: { name }, spec };
+}
+const vm = (spec: object, name?: string) => object('VirtualMachine', { memory: { size: '1Gi' }, ...spec }, name);
+const host = (name: string) => object('Host', {}, name);
+const volume = (spec: object, name?: string) => object('Volume', { datastoreName: 'shared', ...spec }, name);
+const instance = (name: string) =>
+  object(
+    'VirtualMachineInstance',
+    {
+      virtualMachineUID: 'u',
+      host: 'host-1',
+      epoch: 1,
+      domainUUID: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
+      powerState: 'Off',
+      restartPolicy: 'Always',
+      gracePeriodSeconds: 0,
+      machineType: 'q35',
+      cpu: { sockets: 1, coresPerSocket: 1, threads: 1 },
+      memoryBytes: 1,
+      reserved: { cpuCores: 0, memoryBytes: 0 },
+    },
+    name,
+  );
+
+/** One row per rule that judges several fields of one object together. */
+const ROWS: readonly Row[] = [
+  {
+    rule: 'a VM has at most 255 vCPUs',
+    refused: vm({ cpu: { sockets: 64, coresPerSocket: 4 } }),
+    field: 'spec.cpu',
+    message: 'sockets × coresPerSocket × threads must be at most 255 vCPUs',
+    accepted: vm({ cpu: { sockets: 5, coresPerSocket: 51 } }),
+  },
+  {
+    rule: 'no more CPU is reserved than the VM has',
+    refused: vm({ cpu: { coresPerSocket: 2, reservation: '2001m' } }),
+    field: 'spec.cpu.reservation',
+    message: 'cannot be more than the vCPUs',
+    accepted: vm({ cpu: { coresPerSocket: 2, reservation: 2 } }),
+  },
+  {
+    rule: 'a disk has a Volume',
+    refused: vm({ disks: [disk('root', {})] }),
+    field: 'spec.disks[0]',
+    message: 'give exactly one of volumeName (an existing Volume) and volumeTemplate',
+    accepted: vm({ disks: [disk('root')] }),
+  },
+  {
+    rule: 'a disk has one Volume',
+    refused: vm({ disks: [disk('root', { volumeName: 'a', ...template({ size: '1Gi' }) })] }),
+    field: 'spec.disks[0]',
+    message: 'give exactly one of volumeName (an existing Volume) and volumeTemplate',
+    accepted: vm({ disks: [disk('root', template({ size: '1Gi' }))] }),
+  },
+  {
+    rule: 'a blank disk has a size',
+    refused: vm({ disks: [disk('root', template({}))] }),
+    field: 'spec.disks[0].volumeTemplate.size',
+    message: 'is missing: a blank Volume needs a size, as in 20Gi',
+    accepted: vm({ disks: [disk('root', template({ source: { imageName: 'debian' } }))] }),
+  },
+  {
+    rule: 'a Volume is attached once',
+    refused: vm({ disks: [disk('a', { volumeName: 'data' }), disk('b', { volumeName: 'data' })] }),
+    field: 'spec.disks',
+    message: 'two disks name the same Volume',
+    accepted: vm({ disks: [disk('a'), disk('b'), disk('c', template({ size: '1Gi' }))] }),
+  },
+  {
+    rule: 'disks and NICs have names of their own',
+    refused: vm({ disks: [disk('lan')], nics: [nic('lan')] }),
+    field: 'spec.nics',
+    message: 'a disk and a NIC of one VM cannot have the same name: rename one of them',
+    accepted: vm({ disks: [disk('root')], nics: [nic('lan')] }),
+  },
+  {
+    rule: 'MAC addresses are unique in a VM',
+    refused: vm({ nics: [nic('a', { mac: '52:54:00:12:34:56' }), nic('b', { mac: '52:54:00:12:34:56' })] }),
+    field: 'spec.nics',
+    message: 'two NICs have the same MAC address',
+    accepted: vm({ nics: [nic('a', { mac: '52:54:00:12:34:56' }), nic('b', { mac: '52:54:00:12:34:57' }), nic('c')] }),
+  },
+  {
+    rule: 'the boot order names what the VM has',
+    refused: vm({ disks: [disk('root')], bootOrder: ['root', 'lan'] }),
+    field: 'spec.bootOrder',
+    message: 'every entry must be the name of a disk or NIC of this VM',
+    accepted: vm({ disks: [disk('root')], nics: [nic('lan')], bootOrder: ['lan', 'root'] }),
+  },
+  {
+    rule: 'the boot order names nothing twice',
+    refused: vm({ disks: [disk('root')], bootOrder: ['root', 'root'] }),
+    field: 'spec.bootOrder',
+    message: 'names a disk or NIC twice',
+    accepted: vm({ disks: [disk('root')], bootOrder: ['root'] }),
+  },
+  {
+    rule: 'user-data comes from one place',
+    refused: vm({ cloudInit: { userData: '#cloud-config', userDataSecret: { name: 's' } } }),
+    field: 'spec.cloudInit.userData',
+    message: 'give userData or userDataSecret, not both',
+    accepted: vm({ cloudInit: { userDataSecret: { name: 's' } } }),
+  },
+  {
+    rule: 'a selector of hosts for a VM compares with something',
+    refused: vm(selector('In')),
+    field: 'spec.hostSelector.matchExpressions[0]',
+    message: 'In and NotIn need at least one value; Exists and DoesNotExist take none',
+    accepted: vm(selector('In', ['north'])),
+  },
+  {
+    rule: 'a selector of hosts for a Cluster compares with nothing where it must not',
+    refused: object('Cluster', selector('Exists', ['north'])),
+    field: 'spec.hostSelector.matchExpressions[0]',
+    message: 'In and NotIn need at least one value; Exists and DoesNotExist take none',
+    accepted: object('Cluster', selector('Exists')),
+  },
+  {
+    rule: "a VM's name fits a host name",
+    refused: vm({}, 'a'.repeat(64)),
+    field: 'metadata.name',
+    message: 'is too long for a VirtualMachine: at most 63 characters',
+    accepted: vm({}, 'a'.repeat(63)),
+  },
+  {
+    rule: "an instance's name fits a host name",
+    refused: instance('a'.repeat(64)),
+    field: 'metadata.name',
+    message: 'is too long for a VirtualMachine: at most 63 characters',
+    accepted: instance('a'.repeat(63)),
+  },
+  {
+    rule: "a host's name fits the name of its Lease",
+    refused: host('a'.repeat(201)),
+    field: 'metadata.name',
+    message: 'is too long for a Host: at most 200 characters',
+    accepted: host('a'.repeat(200)),
+  },
+  {
+    rule: "a Volume's name fits a file name",
+    refused: volume({ size: '1Gi' }, 'a'.repeat(201)),
+    field: 'metadata.name',
+    message: 'is too long for a Volume: at most 200 characters',
+    accepted: volume({ size: '1Gi' }, 'a'.repeat(200)),
+  },
+  {
+    rule: 'a blank Volume has a size',
+    refused: volume({}),
+    field: 'spec.size',
+    message: 'is missing: a blank Volume needs a size, as in 20Gi',
+    accepted: volume({ source: { imageName: 'debian' } }),
+  },
+];
+
+describe('rules about several fields', () => {
+  it('has a row for every rule', () => {
+    const rules = placedRules().filter(({ scalar, transition }) => !scalar && !transition);
+    const covered = ({ kind, message }: { kind: string; message: string }) =>
+      ROWS.some((row) => row.refused['kind'] === kind && message.includes(row.message));
+    expect(rules.filter((rule) => !covered(rule))).toEqual([]);
+  });
+
+  it.each(ROWS)('$rule: refuses $field with the words "$message"', async ({ refused, field, message, accepted }) => {
+    expect(await verdictOnCreate(client, refused)).toEqual([{ field, message: expect.stringContaining(message) }]);
+    expect(await verdictOnCreate(client, accepted)).toEqual([]);
+  });
+
+  it('refuses a second disk or NIC of the same name', async () => {
+    const disks = await verdictOnCreate(client, vm({ disks: [disk('root'), disk('root', { volumeName: 'b' })] }));
+    expect(disks).toContainEqual({ field: 'spec.disks[1]', message: expect.stringContaining('Duplicate value') });
+    const nics = await verdictOnCreate(client, vm({ nics: [nic('lan'), nic('lan')] }));
+    expect(nics).toContainEqual({ field: 'spec.nics[1]', message: expect.stringContaining('Duplicate value') });
+  });
+});
