@@ -1,5 +1,6 @@
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { ReadStream } from 'node:tty';
 import { readConsoleCounters } from '../../lab/guest/console-counters.ts';
 import { SHARED_DATASTORE_PATH } from '../../lab/host/host-files.ts';
 import type { LabHost } from '../../lab/host/lab-host.ts';
@@ -55,7 +56,7 @@ export async function createDomain(
       <source file="${disk}"/>
       <target dev="vda" bus="virtio"/>
     </disk>
-    <serial type="pty"><log file="${consolePathOf(name)}" append="on"/></serial>
+    <serial type="pty"><log file="${consolePathOf(name)}" append="off"/></serial>
     <channel type="unix"><target type="virtio" name="org.qemu.guest_agent.0"/></channel>
     ${devices}
   </devices>
@@ -76,7 +77,7 @@ export async function domainNames(host: LabHost): Promise<string[]> {
     .sort();
 }
 
-/** All that the guest wrote to its serial port on this host. */
+/** All that the guest wrote to its serial port since the domain began on this host. */
 export function consoleOf(host: LabHost, name: string): string {
   const file = join(host.files.root, consolePathOf(name));
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -120,11 +121,27 @@ export async function waitUntilGone(host: LabHost, name: string): Promise<void> 
   );
 }
 
-/** Types a line on the guest's serial console, where a shell listens. */
-export async function typeOnConsole(host: LabHost, name: string, line: string): Promise<void> {
+/**
+ * Types a line on the guest's serial console, where a shell listens, and holds the terminal until the effect is there:
+ * QEMU looks only once a second whether somebody is at its terminal, and what was typed before that is lost when he leaves.
+ */
+export async function typeOnConsole<T>(
+  host: LabHost,
+  name: string,
+  line: string,
+  effect: () => Promise<T>,
+): Promise<T> {
+  await waitForConsole(host, name, /\/ # /);
   // Pseudo terminals are not namespaced: the one that QEMU has in the host is the machine's, too.
-  const terminal = (await virsh(host, 'ttyconsole', name)).trim();
-  writeFileSync(terminal, `${line}\n`);
+  const descriptor = openSync((await virsh(host, 'ttyconsole', name)).trim(), constants.O_RDWR | constants.O_NOCTTY);
+  const terminal = new ReadStream(descriptor);
+  terminal.resume();
+  try {
+    writeSync(descriptor, `${line}\n`);
+    return await effect();
+  } finally {
+    terminal.destroy();
+  }
 }
 
 function consolePathOf(name: string): string {

@@ -1,0 +1,252 @@
+import { Cluster } from '../../../src/api/cluster.ts';
+import { API_VERSION, SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
+import { Datastore } from '../../../src/api/datastore.ts';
+import { Host } from '../../../src/api/host.ts';
+import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
+import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import { createOperator } from '../../../src/controllers/operator.ts';
+import {
+  type CallRecord,
+  type KindRef,
+  type KubeClient,
+  KubeError,
+  type KubeObject,
+  leaseKind,
+  microTime,
+} from '../../../src/kube/index.ts';
+import { createLogger, createMetrics, systemClock } from '../../../src/runtime/index.ts';
+import { newSealingKey, type SealingKey } from '../../../src/runtime/sealed.ts';
+import type { ControlPlane } from '../../lab/control-plane/control-plane.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { installCrds } from '../api/install-crds.ts';
+import { adminClient, type OwnControlPlane, startOwnControlPlane } from '../control-plane.ts';
+
+const AGENT = { fieldManager: 'test-agent', force: true } as const;
+
+/**
+ * An API server with Drover's kinds, the operator in this process, and this test in the role of the agents: it writes
+ * what they would write. With real agents and libvirt the same is shown by the e2e suite.
+ */
+export class World {
+  readonly client: KubeClient;
+  /** Key of every host. */
+  readonly sealingKey: SealingKey = newSealingKey();
+  /** Every write that the operator made. */
+  readonly writes: CallRecord[] = [];
+  readonly #own: OwnControlPlane;
+  #stop: (() => Promise<unknown>) | undefined;
+
+  private constructor(own: OwnControlPlane) {
+    this.#own = own;
+    this.client = adminClient(own.controlPlane.kubeconfig);
+  }
+
+  get controlPlane(): ControlPlane {
+    return this.#own.controlPlane;
+  }
+
+  static async open(purpose: string): Promise<World> {
+    const world = new World(await startOwnControlPlane(purpose));
+    await installCrds(world.client);
+    await world.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } }, NAMESPACE);
+    await world.create(
+      {
+        apiVersion: API_VERSION,
+        kind: 'Cluster',
+        metadata: { name: 'lab', annotations: { 'drover.dev/is-default-cluster': 'true' } },
+        spec: {},
+      },
+      Cluster,
+    );
+    return world;
+  }
+
+  async close(): Promise<void> {
+    await this.stopOperator();
+    await this.client.close();
+    await this.#own.remove();
+  }
+
+  /** Starts an operator that leads within a second or two. */
+  startOperator(): void {
+    const stopping = new AbortController();
+    const client = adminClient(this.controlPlane.kubeconfig, {
+      userAgent: 'drover-operator',
+      onCall: (call) => {
+        if (!['get', 'list', 'watch', 'raw'].includes(call.verb)) this.writes.push(call);
+      },
+    });
+    const operator = createOperator({
+      client,
+      identity: `test-${process.hrtime.bigint()}`,
+      leaseDurationMs: 3_000,
+      http: { host: '127.0.0.1', port: 0 },
+      log: createLogger({ name: 'operator', level: 'error' }),
+      metrics: createMetrics(),
+      clock: systemClock,
+    });
+    const ended = operator.run(stopping.signal).finally(() => client.close());
+    this.#stop = async () => {
+      stopping.abort();
+      await ended;
+    };
+  }
+
+  async stopOperator(): Promise<void> {
+    await this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  /** Writes to Drover's kinds and Events; renewals of leases are the pulse of the operator itself. */
+  get writesOfNote(): CallRecord[] {
+    return this.writes.filter(({ resource }) => resource !== 'leases');
+  }
+
+  async create<T extends KubeObject>(object: KubeObject, kind: KindRef<T>): Promise<T> {
+    return await this.client.create(kind, object);
+  }
+
+  /** A host that its agent reports as ready, with 16 GiB, switch `lan` and the datastores. */
+  async addHost(name: string, status: object = {}): Promise<void> {
+    const { apiVersion, kind } = { apiVersion: API_VERSION, kind: 'Host' };
+    await this.client.apply(Host, { apiVersion, kind, metadata: { name }, spec: {} }, AGENT);
+    await this.beat(name);
+    await this.client.applyStatus(
+      Host,
+      {
+        apiVersion,
+        kind,
+        metadata: { name },
+        status: {
+          capacity: { cpuCores: 8, memoryBytes: 16 * 2 ** 30 },
+          datastores: [{ name: 'shared', available: true, id: 'one', message: '' }],
+          switches: [{ name: 'lan', available: true, message: '' }],
+          sealingKey: this.sealingKey.publicKey,
+          conditions: [condition('Ready', 'True')],
+          ...status,
+        },
+      },
+      AGENT,
+    );
+  }
+
+  /** Renews a host's lease, good for a day: hosts of these tests fall silent only when a test says so. */
+  async beat(host: string, leaseDurationSeconds = 86_400): Promise<void> {
+    const metadata = { name: `host-${host}`, namespace: SYSTEM_NAMESPACE };
+    const spec = { holderIdentity: host, leaseDurationSeconds, renewTime: microTime(new Date()) };
+    await this.client.apply(leaseKind, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }, AGENT);
+  }
+
+  async addDatastore(name: string, shared = true): Promise<void> {
+    const spec = { type: 'Directory', path: `/ds/${name}`, shared };
+    await this.create({ apiVersion: API_VERSION, kind: 'Datastore', metadata: { name }, spec }, Datastore);
+  }
+
+  async addVM(name: string, spec: object = {}, metadata: object = {}): Promise<VirtualMachine> {
+    const object = {
+      apiVersion: API_VERSION,
+      kind: 'VirtualMachine',
+      metadata: { name, namespace: 'default', ...metadata },
+      spec: { memory: { size: '1Gi' }, ...spec },
+    };
+    return await this.create(object, VirtualMachine);
+  }
+
+  async editVM(name: string, spec: object): Promise<void> {
+    await this.client.patch(VirtualMachine, { namespace: 'default', name }, { type: 'merge', body: { spec } });
+  }
+
+  /** What an agent writes when it has done what the intent says. */
+  async agentReports(instance: VirtualMachineInstance, phase: string, status: object = {}): Promise<void> {
+    const { metadata, spec } = instance;
+    const own = {
+      phase,
+      host: spec.host,
+      observedEpoch: spec.epoch,
+      observedGeneration: metadata.generation,
+      ...status,
+    };
+    await this.client.applyStatus(
+      VirtualMachineInstance,
+      {
+        apiVersion: API_VERSION,
+        kind: 'VirtualMachineInstance',
+        metadata: { name: metadata.name, namespace: metadata.namespace },
+        status: own,
+      },
+      AGENT,
+    );
+  }
+
+  /** The VM as soon as it is as expected. */
+  async vmWhen(name: string, what: string, holds: (vm: VirtualMachine) => boolean): Promise<VirtualMachine> {
+    return await this.when(VirtualMachine, name, what, holds);
+  }
+
+  async instanceWhen(name: string, what: string, holds: (instance: VirtualMachineInstance) => boolean = () => true) {
+    return await this.when(VirtualMachineInstance, name, what, holds);
+  }
+
+  async when<T extends KubeObject>(
+    kind: KindRef<T>,
+    name: string,
+    what: string,
+    holds: (object: T) => boolean,
+  ): Promise<T> {
+    const ref = kind.namespaced ? { name, namespace: 'default' } : { name };
+    return await waitFor(
+      `${kind.kind} ${name} ${what}`,
+      async () => {
+        try {
+          const object = await this.client.get(kind, ref);
+          return holds(object)
+            ? { ready: true, value: object }
+            : { ready: false, because: JSON.stringify(object.status) };
+        } catch (error) {
+          if (error instanceof KubeError && error.isNotFound()) return { ready: false, because: 'it does not exist' };
+          throw error;
+        }
+      },
+      { timeoutMs: 30_000 },
+    );
+  }
+
+  async gone(kind: KindRef, name: string): Promise<void> {
+    const ref = kind.namespaced ? { name, namespace: 'default' } : { name };
+    await waitFor(
+      `${kind.kind} ${name} to be gone`,
+      async () => {
+        try {
+          const { metadata, status } = await this.client.get(kind, ref);
+          return { ready: false, because: JSON.stringify({ finalizers: metadata.finalizers, status }) };
+        } catch (error) {
+          if (error instanceof KubeError && error.isNotFound()) return { ready: true, value: undefined };
+          throw error;
+        }
+      },
+      { timeoutMs: 30_000 },
+    );
+  }
+}
+
+export const NAMESPACE: KindRef = {
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+};
+
+export function condition(type: string, status: 'True' | 'False' | 'Unknown') {
+  return { type, status, reason: 'Test', message: '', lastTransitionTime: new Date().toISOString() };
+}
+
+/** The condition of an object by type. */
+export function conditionOf(
+  object: {
+    status?: { conditions: readonly { type: string; status: string; reason: string; message: string }[] } | undefined;
+  },
+  type: string,
+) {
+  return object.status?.conditions.find((each) => each.type === type);
+}
