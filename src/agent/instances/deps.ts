@@ -1,0 +1,34 @@
+import type { Logger } from 'pino';
+import type { InstanceNic, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { NicPort } from '../../domain/index.ts';
+import type { KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { Libvirt } from '../../libvirt/index.ts';
+import type { Clock, Metrics } from '../../runtime/index.ts';
+
+/** What the instances of a host need from the rest of the agent. */
+export interface InstancesDeps {
+  /** Name of this host. */
+  readonly host: string;
+  readonly client: KubeClient;
+  /** VirtualMachineInstances whose spec names this host. */
+  readonly instances: SharedInformer<VirtualMachineInstance>;
+  readonly libvirt: Libvirt;
+  readonly virtualization: 'kvm' | 'qemu';
+  /** Makes sure that the bridge of a NIC is there. @throws CodedError when it cannot be. */
+  readonly portOf: (nic: InstanceNic) => Promise<NicPort>;
+  /** Opens user-data that was sealed for this host; see `openSealed`. @throws Error when it cannot be opened. */
+  readonly openUserData: (box: string, context: string) => string;
+  /** Directory of what must survive a reboot. */
+  readonly stateDirectory: string;
+  /** Directory of the cloud-init seeds: for secrets, so best in memory. */
+  readonly seedDirectory: string;
+  /** Where libvirt writes the logs of domains; consoles are logged there too. */
+  readonly logDirectory: string;
+  /** How many VMs are worked on at once. Absent: 8. */
+  readonly concurrency?: number;
+  /** How often all domains are listed although nothing was missed. Absent: 60 s. */
+  readonly resyncIntervalMs?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}

@@ -1,0 +1,132 @@
+import type { Logger } from 'pino';
+import type { Stop, StopReason } from '../../core/instance/index.ts';
+import {
+  AgentState,
+  DomainState,
+  type EventOf,
+  type Libvirt,
+  LifecycleEvent,
+  PausedReason,
+  RunningReason,
+  StoppedDetail,
+  SuspendedDetail,
+} from '../../libvirt/index.ts';
+import type { Clock } from '../../runtime/index.ts';
+import type { DomainEntry, DomainTable } from './domain-table.ts';
+
+export interface DomainEventsOptions {
+  readonly libvirt: Libvirt;
+  readonly table: DomainTable;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether a start of this domain, by UUID, is under way: its events say what the reply to the start will say. */
+  readonly isStarting: (uuid: string) => boolean;
+  /** A domain of Drover stopped; told just before the table shows that it is gone. */
+  readonly onStop: (entry: DomainEntry, stop: Stop) => void;
+  /** Something happened that the table cannot follow: a listing is needed. */
+  readonly onUnclear: () => void;
+}
+
+/** Keeps the table up to date from libvirt's events. @returns a function that ends it. */
+export async function followDomainEvents(options: DomainEventsOptions): Promise<() => void> {
+  const ends = [
+    await options.libvirt.events.on('lifecycle', (event) => onLifecycle(options, event)),
+    await options.libvirt.events.on('agentLifecycle', (event) => onAgentLifecycle(options, event)),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: EventOf<'lifecycle'>): void {
+  const { table, isStarting, onUnclear, log } = options;
+  const entry = table.byUuid(dom.uuid);
+  const isKnown = entry !== undefined && entry.id === dom.id;
+  log.debug({ domain: dom.name, event, detail }, 'domain event');
+  switch (event) {
+    case LifecycleEvent.STARTED:
+      if (!isKnown && !isStarting(dom.uuid)) onUnclear();
+      return;
+    case LifecycleEvent.RESUMED:
+      if (isKnown) table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });
+      else if (!isStarting(dom.uuid)) onUnclear();
+      return;
+    case LifecycleEvent.SUSPENDED:
+      if (isKnown) table.put({ ...entry, state: DomainState.PAUSED, reason: pausedReasonOf(detail) });
+      else onUnclear();
+      return;
+    case LifecycleEvent.STOPPED:
+      void onStopped(options, dom.uuid, detail);
+      return;
+    case LifecycleEvent.DEFINED:
+    case LifecycleEvent.UNDEFINED:
+      onUnclear();
+      return;
+  }
+}
+
+/**
+ * The event does not say which start of the domain it ends, so libvirt is asked: a domain that is there again is
+ * another one, whose start nobody told us yet, or our own.
+ */
+async function onStopped(
+  { table, clock, log, onStop, onUnclear }: DomainEventsOptions,
+  uuid: string,
+  detail: number,
+): Promise<void> {
+  const at = clock.now().toISOString();
+  const entry = table.byUuid(uuid);
+  if (entry === undefined) return;
+  try {
+    if (!(await table.isGone(uuid))) return onUnclear();
+    if (entry.identity !== undefined) onStop(entry, { at, reason: stopReasonOf(detail) });
+    table.remove(uuid);
+  } catch (err) {
+    log.info({ domain: entry.name, err }, 'cannot tell whether a domain that stopped is gone; all are listed anew');
+    onUnclear();
+  }
+}
+
+function onAgentLifecycle({ table }: DomainEventsOptions, { dom, state }: EventOf<'agentLifecycle'>): void {
+  const entry = table.byUuid(dom.uuid);
+  if (entry?.id === dom.id) table.put({ ...entry, guestAgentConnected: state === AgentState.CONNECTED });
+}
+
+function stopReasonOf(detail: number): StopReason {
+  switch (detail) {
+    case StoppedDetail.SHUTDOWN:
+      return 'Shutdown';
+    case StoppedDetail.DESTROYED:
+      return 'Destroyed';
+    case StoppedDetail.CRASHED:
+      return 'Crashed';
+    case StoppedDetail.MIGRATED:
+      return 'Migrated';
+    case StoppedDetail.SAVED:
+      return 'Saved';
+    default:
+      return 'Failed';
+  }
+}
+
+/** The event's detail in the words of the domain's state. */
+function pausedReasonOf(detail: number): number {
+  switch (detail) {
+    case SuspendedDetail.PAUSED:
+      return PausedReason.USER;
+    case SuspendedDetail.MIGRATED:
+      return PausedReason.MIGRATION;
+    case SuspendedDetail.IOERROR:
+      return PausedReason.IOERROR;
+    case SuspendedDetail.WATCHDOG:
+      return PausedReason.WATCHDOG;
+    case SuspendedDetail.FROM_SNAPSHOT:
+      return PausedReason.FROM_SNAPSHOT;
+    case SuspendedDetail.POSTCOPY:
+      return PausedReason.POSTCOPY;
+    case SuspendedDetail.POSTCOPY_FAILED:
+      return PausedReason.POSTCOPY_FAILED;
+    default:
+      return PausedReason.UNKNOWN;
+  }
+}

@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { domainName } from '../../domain/index.ts';
+import { removeSeed } from '../../host/index.ts';
+import { type ObjectKey, refOfKey } from '../../kube/index.ts';
+import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
+import type { InstancesDeps } from './deps.ts';
+import { followDomainEvents } from './domain-events.ts';
+import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
+import { GuestTools } from './guest-tools.ts';
+import { Leftovers, type StrayDomain } from './leftovers.ts';
+import { Listing } from './listing.ts';
+import { Memories } from './memory.ts';
+import { instanceMetrics } from './metrics.ts';
+import { reconcileInstance, type Scope } from './reconcile.ts';
+import { RunRecords } from './run-records.ts';
+
+const CONCURRENCY = 8;
+const RESYNC_INTERVAL_MS = 60_000;
+/** A start may take two minutes when the host is busy. */
+const RECONCILE_TIMEOUT_MS = 180_000;
+
+/** The VMs of this host: keeps their domains as the intents say, and tells what other domains there are. */
+export class Instances {
+  readonly controller: Controller;
+  readonly #deps: InstancesDeps;
+  readonly #table: DomainTable;
+  readonly #memories = new Memories();
+  readonly #starting = new Set<string>();
+  readonly #guestTools: GuestTools;
+  readonly #leftovers: Leftovers;
+  readonly #listing: Listing;
+  readonly #scope: Scope;
+  readonly #listeners: (() => void)[] = [];
+
+  private constructor(deps: InstancesDeps, records: RunRecords) {
+    const { libvirt, clock, log, metrics } = deps;
+    this.#deps = deps;
+    this.#table = new DomainTable(libvirt, log, (change) => this.#onDomainChange(change));
+    this.#guestTools = new GuestTools({
+      libvirt,
+      clock,
+      log,
+      onReport: (uuid) => this.#enqueueDomain(this.#table.byUuid(uuid)),
+    });
+    this.#leftovers = new Leftovers(deps, this.#table, records);
+    this.#listing = new Listing({
+      table: this.#table,
+      clock,
+      log,
+      intervalMs: deps.resyncIntervalMs ?? RESYNC_INTERVAL_MS,
+      onListed: (becameCurrent) => this.#onListed(becameCurrent),
+    });
+    this.#scope = {
+      observer: {
+        host: deps.host,
+        table: this.#table,
+        records,
+        logDirectory: deps.logDirectory,
+        guestReport: (uuid) => this.#guestTools.report(uuid),
+      },
+      starter: {
+        deps,
+        table: this.#table,
+        records,
+        starting: this.#starting,
+        onUnclear: () => this.#listing.soon(),
+      },
+      metrics: instanceMetrics(metrics, this.#memories),
+    };
+    this.controller = new Controller({
+      name: 'instance',
+      concurrency: deps.concurrency ?? CONCURRENCY,
+      sources: [source(deps.instances)],
+      reconcile: (key, context) => this.#reconcile(key, context),
+      reconcileTimeoutMs: RECONCILE_TIMEOUT_MS,
+      log,
+      metrics,
+      clock,
+    });
+  }
+
+  /** @throws Error when the records of this host cannot be read. */
+  static async open(deps: InstancesDeps): Promise<Instances> {
+    return new Instances(deps, await RunRecords.load(join(deps.stateDirectory, 'runs.json'), deps.clock.now()));
+  }
+
+  /** Domains that Drover did not make, running or only defined, by name in ascending order. */
+  foreignDomains(): DomainEntry[] {
+    return this.#table.list().filter(({ identity }) => identity === undefined);
+  }
+
+  /** Domains of Drover that no intent speaks of, by UUID in ascending order. */
+  strayDomains(): StrayDomain[] {
+    return this.#leftovers.strays();
+  }
+
+  /** Calls the listener when the foreign or stray domains may have changed. */
+  onDomainsChanged(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Follows libvirt until the signal is aborted; the controller is run by its manager. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { libvirt, clock, log } = this.#deps;
+    const ends = [
+      libvirt.on('disconnected', () => this.#table.outdate()),
+      libvirt.on('eventsMissed', () => this.#listing.soon()),
+      await followDomainEvents({
+        libvirt,
+        table: this.#table,
+        clock,
+        log,
+        isStarting: (uuid) => this.#starting.has(uuid),
+        onStop: ({ identity }, stop) => {
+          if (identity === undefined) return;
+          const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
+          memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
+        },
+        onUnclear: () => this.#listing.soon(),
+      }),
+    ];
+    // Events first: what happens from here on is reported, what was before is listed.
+    this.#listing.soon();
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.#listing.stop();
+    this.#guestTools.stop();
+    for (const end of ends) end();
+  }
+
+  async #reconcile(key: ObjectKey, context: ReconcileContext): Promise<Result> {
+    // After the listing that makes the table current, every key is looked at again.
+    if (!this.#table.isCurrent) return done;
+    const instance = this.#deps.instances.get(key);
+    const leftover = this.#leftoverOf(key, instance);
+    const results: Result[] = [];
+    if (leftover !== undefined) results.push(await this.#leftovers.settle(key, leftover, context));
+    if (instance !== undefined) {
+      const memory = this.#memories.of(key, instance.spec.virtualMachineUID);
+      results.push(await reconcileInstance(this.#scope, instance, memory, context));
+    } else if (this.#leftoverOf(key, instance) === undefined) {
+      await this.#forget(key);
+    }
+    return soonest(results);
+  }
+
+  /** The running domain of Drover that has this VM's name, but is not of the VM that the intent speaks of. */
+  #leftoverOf(key: ObjectKey, instance: VirtualMachineInstance | undefined): DomainEntry | undefined {
+    const { namespace = '', name } = refOfKey(key);
+    const entry = this.#table.byName(domainName({ namespace, name }));
+    if (entry?.identity === undefined) return undefined;
+    return entry.identity.virtualMachineUID === instance?.spec.virtualMachineUID ? undefined : entry;
+  }
+
+  async #forget(key: ObjectKey): Promise<void> {
+    const memory = this.#memories.find(key);
+    if (memory?.hasSeed) await removeSeed(this.#deps.seedDirectory, memory.virtualMachineUID);
+    this.#memories.forget(key);
+  }
+
+  #onDomainChange({ before, after }: DomainChange): void {
+    const uuid = after?.uuid ?? before?.uuid;
+    if (uuid !== undefined) this.#guestTools.follow(uuid, after);
+    this.#enqueueDomain(before);
+    this.#enqueueDomain(after);
+    const isOwn = before?.identity !== undefined || after?.identity !== undefined;
+    if (!isOwn || after === undefined) this.#tellListeners();
+  }
+
+  /** The name alone tells the VM, also of a foreign domain that is in a VM's way. */
+  #enqueueDomain(entry: DomainEntry | undefined): void {
+    const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(entry?.name ?? '') ?? [];
+    if (namespace !== undefined && name !== undefined) this.controller.enqueue(`${namespace}/${name}`);
+  }
+
+  #onListed(becameCurrent: boolean): void {
+    if (becameCurrent) {
+      for (const key of this.#deps.instances.keys()) this.controller.enqueue(key);
+      for (const entry of this.#table.list()) this.#enqueueDomain(entry);
+    }
+    // A stray's instance may have come back, or moved, without an event on this host.
+    for (const { uuid } of this.#leftovers.strays()) this.#enqueueDomain(this.#table.byUuid(uuid));
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,54 @@
+import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-instance.ts';
+import type { Refusal, RunEnd, ShutdownUnderWay } from '../../core/instance/index.ts';
+import type { ObjectKey } from '../../kube/index.ts';
+
+/** What the agent knows of one VM besides its intent, its domain and its records. Lost with the agent, without harm. */
+export interface InstanceMemory {
+  readonly virtualMachineUID: string;
+  /** How the run that began at `of` ended. */
+  end?: { readonly of: string; readonly end: RunEnd };
+  /** The agent itself asked for the end of the run under way. */
+  stopAsked: boolean;
+  shutdown?: ShutdownUnderWay;
+  refusal?: Refusal;
+  /** Starts refused in a row. */
+  refusals: number;
+  /** When a domain that an I/O error paused is resumed next (Unix time, milliseconds). */
+  resumeAtMs?: number;
+  /** The status that was written last, which the cache may not show yet, and of which instance (uid). */
+  written?: { readonly uid: string; readonly status: VirtualMachineInstanceStatus };
+  /** A seed may lie on the host. */
+  hasSeed: boolean;
+}
+
+/** The memory of each VM, by key of its instance. Another VM of the same name begins with a fresh one. */
+export class Memories {
+  readonly #byKey = new Map<ObjectKey, InstanceMemory>();
+
+  of(key: ObjectKey, virtualMachineUID: string): InstanceMemory {
+    const known = this.#byKey.get(key);
+    if (known?.virtualMachineUID === virtualMachineUID) return known;
+    // An agent before this one may have left a seed: nobody knows until it has been removed once.
+    const fresh: InstanceMemory = { virtualMachineUID, stopAsked: false, refusals: 0, hasSeed: true };
+    this.#byKey.set(key, fresh);
+    return fresh;
+  }
+
+  find(key: ObjectKey): InstanceMemory | undefined {
+    return this.#byKey.get(key);
+  }
+
+  forget(key: ObjectKey): void {
+    this.#byKey.delete(key);
+  }
+
+  /** How many VMs there are in each phase. */
+  phases(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { written } of this.#byKey.values()) {
+      const phase = written?.status.phase;
+      if (phase !== undefined) counts.set(phase, (counts.get(phase) ?? 0) + 1);
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,156 @@
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import {
+  endInStatus,
+  type GuestReport,
+  type ObservedDomain,
+  type Obstacle,
+  type PauseCause,
+  type Run,
+  type RunEnd,
+  runWithoutRecord,
+  type Situation,
+  stopAskedInStatus,
+} from '../../core/instance/index.ts';
+import { changedFields, domainName } from '../../domain/index.ts';
+import { DomainState, PausedReason } from '../../libvirt/index.ts';
+import type { DomainEntry, DomainTable } from './domain-table.ts';
+import { loggedEnd } from './logged-end.ts';
+import type { InstanceMemory } from './memory.ts';
+import type { RunRecords } from './run-records.ts';
+
+export interface Observer {
+  readonly host: string;
+  readonly table: DomainTable;
+  readonly records: RunRecords;
+  readonly logDirectory: string;
+  readonly guestReport: (uuid: string) => GuestReport | undefined;
+}
+
+/** Gathers what decides over one VM: from memory, but for the log of a domain whose end nobody saw. */
+export async function observe(
+  observer: Observer,
+  cached: VirtualMachineInstance,
+  memory: InstanceMemory,
+  now: Date,
+): Promise<Situation> {
+  const { host, table, records } = observer;
+  const instance = withOwnStatus(cached, memory);
+  const uid = instance.spec.virtualMachineUID;
+  const entry = ownEntry(table, instance);
+  const domain = entry && observedDomain(entry, instance, observer.guestReport(entry.uuid));
+  const run = runOf(records.run(uid), domain) ?? runWithoutRecord(instance, host, domain);
+  const end = domain === undefined && run !== undefined ? await endOf(observer, instance, memory, run, now) : undefined;
+  const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
+  const { shutdown, refusal, resumeAtMs } = memory;
+  return {
+    nowMs: now.getTime(),
+    host,
+    instance,
+    newestEpoch: Math.max(records.newestEpoch(uid), domain?.epoch ?? 0),
+    stopAsked: memory.stopAsked || stopAskedInStatus(instance, host),
+    ...(domain && { domain }),
+    ...(obstacle && { obstacle }),
+    ...(run && { run }),
+    ...(end && { end }),
+    ...(shutdown && { shutdown }),
+    ...(refusal && { refusal }),
+    ...(resumeAtMs !== undefined && { resumeAtMs }),
+  };
+}
+
+/** The running domain of this very VM: by name, and by the uid in its metadata. */
+export function ownEntry(table: DomainTable, instance: VirtualMachineInstance): DomainEntry | undefined {
+  const entry = table.byName(nameOf(instance));
+  return entry?.identity?.virtualMachineUID === instance.spec.virtualMachineUID ? entry : undefined;
+}
+
+export function nameOf({ metadata }: VirtualMachineInstance): string {
+  return domainName({ namespace: metadata.namespace ?? '', name: metadata.name });
+}
+
+/** The cache may not show yet what this agent wrote last. */
+function withOwnStatus(instance: VirtualMachineInstance, { written }: InstanceMemory): VirtualMachineInstance {
+  return written?.uid === instance.metadata.uid ? { ...instance, status: written.status } : instance;
+}
+
+/** A domain that the record does not speak of came from elsewhere, or the record is older than the domain. */
+function runOf(run: Run | undefined, domain: ObservedDomain | undefined): Run | undefined {
+  return domain !== undefined && run?.startedAt !== domain.startedAt ? undefined : run;
+}
+
+async function endOf(
+  { host, logDirectory }: Observer,
+  instance: VirtualMachineInstance,
+  memory: InstanceMemory,
+  run: Run,
+  now: Date,
+): Promise<RunEnd> {
+  if (memory.end?.of === run.startedAt) return memory.end.end;
+  const reported = endInStatus(instance, host, run);
+  const end: RunEnd = reported
+    ? { began: true, at: reported.at, reason: reported.reason }
+    : await loggedEnd(logDirectory, nameOf(instance), run, now);
+  memory.end = { of: run.startedAt, end };
+  return end;
+}
+
+function obstacleOf(table: DomainTable, instance: VirtualMachineInstance): Obstacle | undefined {
+  const name = nameOf(instance);
+  const { domainUUID } = instance.spec;
+  const sameName = table.byName(name);
+  if (sameName?.identity !== undefined) {
+    return {
+      reason: 'StrayDomain',
+      message: `A domain of an earlier VirtualMachine of this name (uid ${sameName.identity.virtualMachineUID}) still runs on the host. When it is not needed any more, shut it down with: virsh destroy ${name}`,
+    };
+  }
+  if (sameName !== undefined) {
+    return {
+      reason: 'DomainNameTaken',
+      message: `The host has a domain ${name} that Drover did not make, and leaves it alone. Rename or undefine it with virsh, or name the VirtualMachine otherwise.`,
+    };
+  }
+  const sameUuid = table.byUuid(domainUUID);
+  if (sameUuid === undefined) return undefined;
+  return {
+    reason: 'DomainUUIDTaken',
+    message: `The host has a domain ${sameUuid.name} with the UUID ${domainUUID} that this VM needs. Undefine that domain with virsh, or move it to another UUID.`,
+  };
+}
+
+function observedDomain(
+  entry: DomainEntry,
+  instance: VirtualMachineInstance,
+  report: GuestReport | undefined,
+): ObservedDomain | undefined {
+  const { identity } = entry;
+  if (identity === undefined) return undefined;
+  return {
+    epoch: identity.epoch,
+    restartedAt: identity.restartedAt,
+    startedAt: identity.startedAt,
+    state: isPaused(entry.state) ? { running: false, pausedBy: pauseCauseOf(entry) } : { running: true },
+    outdatedFields: changedFields(instance.spec, identity.fields),
+    guestTools: { connected: entry.guestAgentConnected, ...(report ?? { addresses: [] }) },
+  };
+}
+
+function isPaused(state: number): boolean {
+  return state === DomainState.PAUSED || state === DomainState.PMSUSPENDED;
+}
+
+/** Only a pause that somebody asked for is undone; libvirt ends its own. */
+function pauseCauseOf({ state, reason }: DomainEntry): PauseCause {
+  if (state === DomainState.PMSUSPENDED) return 'Transition';
+  switch (reason) {
+    case PausedReason.IOERROR:
+      return 'IOError';
+    case PausedReason.UNKNOWN:
+    case PausedReason.USER:
+    case PausedReason.WATCHDOG:
+    case PausedReason.FROM_SNAPSHOT:
+      return 'Asked';
+    default:
+      return 'Transition';
+  }
+}

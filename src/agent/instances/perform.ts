@@ -1,0 +1,127 @@
+import type { Rest, Situation, Step } from '../../core/instance/index.ts';
+import { bareIdentityElement, METADATA_PREFIX, METADATA_URI, renderXml } from '../../domain/index.ts';
+import {
+  DomainAffect,
+  DomainMetadataType,
+  DomainShutdown,
+  DomainState,
+  isLibvirtError,
+  PausedReason,
+  RunningReason,
+} from '../../libvirt/index.ts';
+import { CodedError } from '../../runtime/index.ts';
+import type { DomainEntry } from './domain-table.ts';
+import type { InstanceMemory } from './memory.ts';
+import { ownEntry } from './observe.ts';
+import { type Starter, startDomain } from './start-domain.ts';
+
+export type Act = Exclude<Step, Rest>;
+
+/** Before the next try to resume a guest that an I/O error paused. */
+const RESUME_INTERVAL_MS = 10_000;
+/** A start that may pass is tried again after this, doubled each time up to the longest. */
+const FIRST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 300_000;
+
+/**
+ * Carries out one step and records in the table and the memory what became of it.
+ * @throws CodedError when libvirt could not be asked, or refused something other than a start.
+ */
+export async function perform(starter: Starter, situation: Situation, act: Act, memory: InstanceMemory): Promise<void> {
+  if (act.step === 'Start') return await start(starter, situation, act, memory);
+  const entry = ownEntry(starter.table, situation.instance);
+  // It stopped in this very moment: the next look shows what follows.
+  if (entry === undefined) return;
+  try {
+    await change(starter, situation, act, memory, entry);
+  } catch (error) {
+    if (!isLibvirtError(error, 'NO_DOMAIN', 'OPERATION_INVALID')) throw libvirtFailure(act, entry, error);
+    // The domain is in another state than the table says, or gone.
+    if (await starter.table.isGone(entry.uuid)) starter.table.remove(entry.uuid);
+    else if (isLibvirtError(error, 'OPERATION_INVALID')) throw libvirtFailure(act, entry, error);
+  }
+}
+
+async function start(
+  starter: Starter,
+  { instance, nowMs }: Situation,
+  { run }: Extract<Act, { step: 'Start' }>,
+  memory: InstanceMemory,
+): Promise<void> {
+  if (instance.spec.cloudInit !== undefined) memory.hasSeed = true;
+  const outcome = await startDomain(starter, instance, run);
+  if (outcome.ok) {
+    memory.stopAsked = false;
+    memory.refusals = 0;
+    delete memory.refusal;
+    delete memory.shutdown;
+    delete memory.resumeAtMs;
+    return;
+  }
+  const waitMs = Math.min(FIRST_RETRY_MS * 2 ** memory.refusals, LONGEST_RETRY_MS);
+  memory.refusals += 1;
+  memory.end = { of: run.startedAt, end: { began: false } };
+  memory.refusal = {
+    reason: outcome.reason,
+    message: outcome.message,
+    generation: instance.metadata.generation,
+    ...(outcome.mayPass && { retryAtMs: nowMs + waitMs }),
+  };
+}
+
+async function change(
+  { deps, table, records }: Starter,
+  { instance, nowMs }: Situation,
+  act: Exclude<Act, { step: 'Start' }>,
+  memory: InstanceMemory,
+  entry: DomainEntry,
+): Promise<void> {
+  const { libvirt, clock } = deps;
+  const dom = { uuid: entry.uuid, name: entry.name, id: entry.id };
+  switch (act.step) {
+    case 'Adopt': {
+      if (entry.identity === undefined) return;
+      const identity = { ...entry.identity, epoch: instance.spec.epoch };
+      await records.saveEpoch(identity.virtualMachineUID, identity.epoch, clock.now());
+      await libvirt.call('domainSetMetadata', {
+        dom,
+        type: DomainMetadataType.ELEMENT,
+        metadata: renderXml(bareIdentityElement(identity)),
+        key: METADATA_PREFIX,
+        uri: METADATA_URI,
+        flags: DomainAffect.LIVE,
+      });
+      table.put({ ...entry, identity });
+      return;
+    }
+    case 'Suspend':
+      await libvirt.call('domainSuspend', { dom });
+      table.put({ ...entry, state: DomainState.PAUSED, reason: PausedReason.USER });
+      return;
+    case 'Resume':
+      memory.resumeAtMs = nowMs + RESUME_INTERVAL_MS;
+      await libvirt.call('domainResume', { dom });
+      table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });
+      return;
+    case 'Shutdown':
+      memory.stopAsked = true;
+      memory.shutdown = { powerOffAtMs: act.powerOffAtMs };
+      await libvirt.call('domainShutdownFlags', { dom, flags: DomainShutdown.ACPI_POWER_BTN });
+      return;
+    case 'Destroy': {
+      memory.stopAsked = true;
+      await libvirt.call('domainDestroyFlags', { dom });
+      const stop = { at: clock.now().toISOString(), reason: 'Destroyed' } as const;
+      memory.end = { of: entry.identity?.startedAt ?? '', end: { began: true, ...stop } };
+      table.remove(entry.uuid);
+      return;
+    }
+  }
+}
+
+function libvirtFailure({ step }: Act, { name }: DomainEntry, cause: unknown): CodedError {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new CodedError('LibvirtUnavailable', `${step} of domain ${name} failed: ${words}. It is tried again.`, {
+    cause,
+  });
+}

@@ -1,0 +1,102 @@
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { instanceStatus, nextStep, type Rest, type Situation } from '../../core/instance/index.ts';
+import { removeSeed } from '../../host/index.ts';
+import { done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
+import type { InstanceMemory } from './memory.ts';
+import type { InstanceMetrics } from './metrics.ts';
+import { type Observer, observe } from './observe.ts';
+import { type Act, perform } from './perform.ts';
+import type { Starter } from './start-domain.ts';
+import { writeStatus } from './write-status.ts';
+
+/** Everything that passes share. */
+export interface Scope {
+  readonly observer: Observer;
+  readonly starter: Starter;
+  readonly metrics: InstanceMetrics;
+}
+
+/** From anything to a restarted domain it takes at most resume, shut down, destroy, start; more is a loop. */
+const STEPS_MAX = 8;
+/** A start that takes longer is shown. */
+const STARTING_SHOWN_AFTER_MS = 2_000;
+
+/** Brings one VM to what its intent says, and writes down what came of it. */
+export async function reconcileInstance(
+  scope: Scope,
+  instance: VirtualMachineInstance,
+  memory: InstanceMemory,
+  context: ReconcileContext,
+): Promise<Result> {
+  const { starter, observer } = scope;
+  for (let steps = 0; steps < STEPS_MAX; steps++) {
+    const situation = await observe(observer, instance, memory, context.clock.now());
+    const step = nextStep(situation);
+    if (isRest(step)) return await rest(scope, situation, instance, step, memory, context);
+    const { why } = step;
+    context.log.info({ step: step.step, epoch: instance.spec.epoch, why }, 'decided');
+    scope.metrics.onStep(step.step);
+    if (step.step === 'Start') await startShown(scope, situation, instance, step, memory, context);
+    else await perform(starter, situation, step, memory);
+  }
+  return requeueAfter(1_000, `still not at rest after ${STEPS_MAX} steps`);
+}
+
+function isRest(step: Rest | Act): step is Rest {
+  return !['Adopt', 'Start', 'Suspend', 'Resume', 'Shutdown', 'Destroy'].includes(step.step);
+}
+
+/** Starts the domain; a start that takes its time shows as Starting, a quick one costs no write of its own. */
+async function startShown(
+  { starter, metrics }: Scope,
+  situation: Situation,
+  instance: VirtualMachineInstance,
+  act: Extract<Act, { step: 'Start' }>,
+  memory: InstanceMemory,
+  { clock, log, signal }: ReconcileContext,
+): Promise<void> {
+  const beganMs = clock.monotonicMs();
+  let shown: Promise<void> | undefined;
+  const timer = clock.setTimeout(() => {
+    const status = instanceStatus(situation, { step: 'Starting' });
+    shown = writeStatus(starter.deps.client, instance, status, memory, clock.now(), signal).catch((err: unknown) =>
+      log.debug({ err }, 'cannot show that the domain is being started'),
+    );
+  }, STARTING_SHOWN_AFTER_MS);
+  try {
+    await perform(starter, situation, act, memory);
+  } finally {
+    timer.cancel();
+    // The next write must not be overtaken by this one.
+    await shown;
+  }
+  metrics.onStart(memory.refusal?.reason ?? 'started', (clock.monotonicMs() - beganMs) / 1000);
+}
+
+async function rest(
+  { starter }: Scope,
+  situation: Situation,
+  instance: VirtualMachineInstance,
+  step: Rest,
+  memory: InstanceMemory,
+  { clock, log, signal }: ReconcileContext,
+): Promise<Result> {
+  const { deps } = starter;
+  if (step.step === 'AwaitStorage') memory.resumeAtMs = step.untilMs;
+  if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
+    // The guest ignored a shutdown that nobody wants any more: its next stop is its own.
+    delete memory.shutdown;
+    memory.stopAsked = false;
+  }
+  if (situation.domain === undefined && memory.hasSeed) {
+    await removeSeed(deps.seedDirectory, instance.spec.virtualMachineUID);
+    memory.hasSeed = false;
+  }
+  const status = instanceStatus(situation, step);
+  if (status.phase !== memory.written?.status.phase) {
+    log.info({ step: step.step, phase: status.phase, reason: status.reason, why: status.message }, 'at rest');
+  }
+  await writeStatus(deps.client, instance, status, memory, clock.now(), signal);
+  if (!('untilMs' in step) || step.untilMs === undefined) return done;
+  return requeueAfter(Math.max(0, step.untilMs - clock.now().getTime()), step.step);
+}

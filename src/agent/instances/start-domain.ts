@@ -1,0 +1,121 @@
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { Run } from '../../core/instance/index.ts';
+import { domainXml, identityOf, type NicPort, XmlTextError } from '../../domain/index.ts';
+import { writeSeed } from '../../host/index.ts';
+import { DomainStart, DomainState, isLibvirtError, PausedReason, RunningReason } from '../../libvirt/index.ts';
+import { CodedError } from '../../runtime/index.ts';
+import type { InstancesDeps } from './deps.ts';
+import type { DomainTable } from './domain-table.ts';
+import { nameOf } from './observe.ts';
+import { type StartFailure, startFailureOf } from './refusal.ts';
+import type { RunRecords } from './run-records.ts';
+
+export type StartOutcome = { readonly ok: true } | ({ readonly ok: false } & StartFailure);
+
+export interface Starter {
+  readonly deps: InstancesDeps;
+  readonly table: DomainTable;
+  readonly records: RunRecords;
+  /** UUIDs of domains whose start is under way. */
+  readonly starting: Set<string>;
+  /** The table may be wrong: all domains are listed anew. */
+  readonly onUnclear: () => void;
+}
+
+/** QEMU opens disks and allocates memory meanwhile; a host that swaps takes its time. */
+const START_TIMEOUT_MS = 120_000;
+
+/**
+ * Starts the domain of an instance. What may be missing on the host comes first; then the run is recorded, so that
+ * whatever happens from there on is known to belong to it; then libvirt is asked.
+ * @throws CodedError when it is not known whether libvirt carried it out.
+ */
+export async function startDomain(
+  { deps, table, records, starting, onUnclear }: Starter,
+  instance: VirtualMachineInstance,
+  run: Run,
+): Promise<StartOutcome> {
+  const { spec, metadata } = instance;
+  const intent = { namespace: metadata.namespace ?? '', name: metadata.name, spec };
+  const { domainUUID: uuid } = spec;
+  let xmlDesc: string;
+  try {
+    xmlDesc = domainXml(intent, await hostSideOf(deps, instance), run.startedAt);
+  } catch (error) {
+    return preparationFailure(error);
+  }
+  await records.saveRun(spec.virtualMachineUID, run);
+  const isPaused = spec.powerState === 'Paused';
+  starting.add(uuid);
+  try {
+    const flags = isPaused ? DomainStart.PAUSED : 0;
+    const { dom } = await deps.libvirt.call('domainCreateXml', { xmlDesc, flags }, { timeoutMs: START_TIMEOUT_MS });
+    table.put({
+      ...dom,
+      state: isPaused ? DomainState.PAUSED : DomainState.RUNNING,
+      reason: isPaused ? PausedReason.USER : RunningReason.BOOTED,
+      identity: identityOf(intent, run.startedAt),
+      guestAgentConnected: false,
+    });
+    return { ok: true };
+  } catch (error) {
+    if (isLibvirtError(error)) return { ok: false, ...startFailureOf(error, instance) };
+    // It may run by now: nothing is decided before all domains have been listed.
+    table.outdate();
+    onUnclear();
+    throw new CodedError(
+      'LibvirtUnavailable',
+      `Domain ${nameOf(instance)}: no answer to its start; it is looked for before anything else is done`,
+      { cause: error },
+    );
+  } finally {
+    starting.delete(uuid);
+  }
+}
+
+async function hostSideOf(deps: InstancesDeps, instance: VirtualMachineInstance) {
+  const { nics, cloudInit } = instance.spec;
+  const ports = new Map<string, NicPort>();
+  for (const nic of nics) ports.set(nic.name, await deps.portOf(nic));
+  return {
+    virtualization: deps.virtualization,
+    consoleLogPath: `${deps.logDirectory}/${nameOf(instance)}.console.log`,
+    ports,
+    ...(cloudInit && { seedPath: await seedOf(deps, instance, cloudInit) }),
+  };
+}
+
+async function seedOf(
+  { seedDirectory, openUserData }: InstancesDeps,
+  { metadata, spec }: VirtualMachineInstance,
+  {
+    instanceID,
+    hostname,
+    userData,
+    sealedUserData,
+    networkData,
+  }: NonNullable<VirtualMachineInstance['spec']['cloudInit']>,
+): Promise<string> {
+  const context = `${metadata.namespace}/${metadata.name}/${spec.virtualMachineUID}`;
+  return await writeSeed({
+    directory: seedDirectory,
+    name: spec.virtualMachineUID,
+    // JSON is YAML: whatever the host name holds, it stays a text.
+    metaData: `${JSON.stringify({ 'instance-id': instanceID, 'local-hostname': hostname })}\n`,
+    userData: sealedUserData === undefined ? userData : openUserData(sealedUserData.box, context),
+    networkData,
+  });
+}
+
+/** Something the host lacks may come; a text that XML cannot carry stays. */
+function preparationFailure(error: unknown): StartOutcome {
+  const words = error instanceof Error ? error.message : String(error);
+  const reason =
+    error instanceof CodedError ? error.code : error instanceof XmlTextError ? 'BadSpec' : 'HostNotPrepared';
+  return {
+    ok: false,
+    reason,
+    message: `The host could not prepare the start: ${words}`,
+    mayPass: reason !== 'BadSpec',
+  };
+}

@@ -1,0 +1,41 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type VirtualMachineInstance as Instance,
+  VirtualMachineInstance,
+  type VirtualMachineInstanceStatus,
+} from '../../api/virtual-machine-instance.ts';
+import type { ComputedStatus } from '../../core/instance/index.ts';
+import { applyIfChanged, type KubeClient } from '../../kube/index.ts';
+import { setCondition } from '../../runtime/index.ts';
+import { FIELD_MANAGER } from '../write-status.ts';
+import type { InstanceMemory } from './memory.ts';
+
+/**
+ * Writes the status, unless it is the one that was written last.
+ * @param cached the instance as the informer holds it
+ */
+export async function writeStatus(
+  client: KubeClient,
+  cached: Instance,
+  { ready, ...computed }: ComputedStatus,
+  memory: InstanceMemory,
+  now: Date,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, namespace, uid, generation } = cached.metadata;
+  const before = memory.written?.uid === uid ? memory.written.status : undefined;
+  const conditions = before?.conditions ?? cached.status?.conditions ?? [];
+  const status: VirtualMachineInstanceStatus = {
+    ...computed,
+    conditions: [...setCondition(conditions, { type: 'Ready', ...ready, observedGeneration: generation }, now)],
+  };
+  if (before !== undefined && isDeepStrictEqual(before, status)) return;
+  // The uid makes the write fail when the instance was deleted and made anew meanwhile.
+  const wanted = { apiVersion: cached.apiVersion, kind: cached.kind, metadata: { name, namespace, uid }, status };
+  await applyIfChanged(client, VirtualMachineInstance, wanted, before === undefined ? cached : undefined, {
+    fieldManager: FIELD_MANAGER,
+    subresource: 'status',
+    signal,
+  });
+  memory.written = { uid, status };
+}

@@ -1,0 +1,145 @@
+import { restartDelaySeconds } from './restart-delay.ts';
+import type { ObservedDomain, Refusal, Run, Situation, Stop } from './situation.ts';
+
+/** What is done next for one VM. Each may be done again, and the agent may die before and after it. */
+export type Step =
+  | { readonly step: 'Adopt'; readonly why: string }
+  | { readonly step: 'Start'; readonly run: Run; readonly why: string }
+  | { readonly step: 'Suspend'; readonly why: string }
+  | { readonly step: 'Resume'; readonly why: string }
+  /** Presses the ACPI power button. */
+  | { readonly step: 'Shutdown'; readonly powerOffAtMs: number; readonly why: string }
+  | { readonly step: 'Destroy'; readonly why: string }
+  | Rest;
+
+/** Nothing is done until something changes, or until `untilMs` (Unix time, milliseconds) where one is given. */
+export type Rest =
+  | { readonly step: 'Settled' }
+  | { readonly step: 'AwaitShutdown'; readonly untilMs: number; readonly purpose: 'PowerOff' | 'Restart' }
+  | { readonly step: 'AwaitStorage'; readonly untilMs: number }
+  | { readonly step: 'AwaitRestart'; readonly untilMs: number; readonly stop: Stop; readonly run: Run }
+  | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' }
+  | { readonly step: 'RefuseEpoch' }
+  | { readonly step: 'Blocked'; readonly reason: string; readonly message: string }
+  | { readonly step: 'Refused'; readonly refusal: Refusal; readonly untilMs?: number };
+
+/** How long a domain that an I/O error paused waits before its requests are tried again. */
+const RESUME_INTERVAL_MS = 10_000;
+
+/** Decides by the first rule that applies. */
+export function nextStep(situation: Situation): Step {
+  const { instance, newestEpoch, domain } = situation;
+  if (instance.spec.epoch < newestEpoch) return { step: 'RefuseEpoch' };
+  if (domain === undefined) return withoutDomain(situation);
+  if (domain.epoch < instance.spec.epoch) {
+    return { step: 'Adopt', why: `runs for epoch ${domain.epoch}; the intent is of epoch ${instance.spec.epoch}` };
+  }
+  if (instance.spec.powerState === 'Off') return stop(situation, domain, 'PowerOff');
+  if (isRestartOwed(situation, domain.restartedAt)) return stop(situation, domain, 'Restart');
+  return follow(situation, domain);
+}
+
+/** A request that was taken back asks for nothing. */
+function isRestartOwed({ instance }: Situation, carriedOut: string): boolean {
+  return instance.spec.restartedAt !== '' && instance.spec.restartedAt !== carriedOut;
+}
+
+/** Towards a domain that is gone: by the guest itself as long as its grace lasts, then without it. */
+function stop({ instance, nowMs, shutdown }: Situation, domain: ObservedDomain, purpose: 'PowerOff' | 'Restart'): Step {
+  const { gracePeriodSeconds, restartedAt } = instance.spec;
+  const cause = purpose === 'PowerOff' ? 'the intent is Off' : `a restart was asked for at ${restartedAt}`;
+  if (gracePeriodSeconds === 0) return { step: 'Destroy', why: `${cause}, with no grace period` };
+  if (shutdown === undefined) {
+    const isPaused = !domain.state.running && domain.state.pausedBy !== 'Transition';
+    if (isPaused) return { step: 'Resume', why: `${cause}, and a paused guest cannot shut down` };
+    return { step: 'Shutdown', powerOffAtMs: nowMs + gracePeriodSeconds * 1000, why: cause };
+  }
+  // A shorter grace period given meanwhile counts at once.
+  const untilMs = Math.min(shutdown.powerOffAtMs, nowMs + gracePeriodSeconds * 1000);
+  if (nowMs < untilMs) return { step: 'AwaitShutdown', untilMs, purpose };
+  return { step: 'Destroy', why: `${cause}, and the guest did not shut down within its ${gracePeriodSeconds} s` };
+}
+
+/** Keeps a domain that shall live in the state it shall have. */
+function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedDomain): Step {
+  if (state.running) {
+    return instance.spec.powerState === 'Paused'
+      ? { step: 'Suspend', why: 'the intent is Paused' }
+      : { step: 'Settled' };
+  }
+  if (instance.spec.powerState === 'Paused' || state.pausedBy === 'Transition') return { step: 'Settled' };
+  if (state.pausedBy === 'Asked') return { step: 'Resume', why: 'the intent is Running' };
+  if (resumeAtMs === undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
+  if (nowMs < resumeAtMs) return { step: 'AwaitStorage', untilMs: resumeAtMs };
+  return { step: 'Resume', why: 'an I/O error paused the guest; its requests are tried again' };
+}
+
+function withoutDomain(situation: Situation): Step {
+  const { instance, obstacle, refusal, nowMs } = situation;
+  if (instance.spec.powerState === 'Off') return { step: 'StayOff', reason: 'PoweredOff' };
+  const wanted = wantedStart(situation);
+  if (wanted.step !== 'Start') return wanted;
+  if (obstacle !== undefined) return { step: 'Blocked', ...obstacle };
+  if (refusal === undefined || refusal.generation !== instance.metadata.generation) return wanted;
+  if (refusal.retryAtMs === undefined) return { step: 'Refused', refusal };
+  return nowMs < refusal.retryAtMs ? { step: 'Refused', refusal, untilMs: refusal.retryAtMs } : wanted;
+}
+
+/** Whether the VM is started now, later, or not. */
+function wantedStart(situation: Situation): Step {
+  const { instance, run, end, stopAsked } = situation;
+  const { epoch, host } = instance.spec;
+  if (run === undefined || run.epoch < epoch) return start(situation, `first start of epoch ${epoch} on ${host}`);
+  if (end === undefined || !end.began) {
+    const { restartDelaySeconds: delay } = run;
+    const kept = delay === undefined ? {} : { restartDelaySeconds: delay };
+    return start(situation, 'the start before this one was not carried out', kept);
+  }
+  if (end.reason === 'Migrated') {
+    return {
+      step: 'Blocked',
+      reason: 'MigratedAway',
+      message: `The domain was migrated to another host at ${end.at}, past Drover, so starting it here could run it twice. Shut it down there with virsh, then ask for a restart.`,
+    };
+  }
+  const stopped: Stop = { at: end.at, reason: end.reason };
+  if (isRestartOwed(situation, run.restartedAt)) {
+    return start(situation, `a restart was asked for at ${instance.spec.restartedAt}`, { lastStop: stopped });
+  }
+  if (stopAsked) return start(situation, 'it is wanted again after it was powered off', { lastStop: stopped });
+  if (instance.spec.restartPolicy === 'OnFailure' && end.reason === 'Shutdown') {
+    return { step: 'StayOff', reason: 'GuestShutdown' };
+  }
+  return restart(situation, run, stopped);
+}
+
+/** The VM stopped by itself, and is to run. */
+function restart(situation: Situation, run: Run, stopped: Stop): Step {
+  const delaySeconds = restartDelaySeconds(run, stopped.at);
+  const untilMs = Date.parse(stopped.at) + delaySeconds * 1000;
+  // A clock that was set back since makes nobody wait longer than the delay.
+  if (situation.nowMs < untilMs && untilMs - situation.nowMs <= delaySeconds * 1000) {
+    return { step: 'AwaitRestart', untilMs, stop: stopped, run };
+  }
+  return start(situation, `it stopped by itself (${stopped.reason} at ${stopped.at})`, {
+    lastStop: stopped,
+    restarts: run.restarts + 1,
+    restartDelaySeconds: delaySeconds,
+  });
+}
+
+function start({ instance, nowMs, run }: Situation, why: string, changes: Partial<Run> = {}): Step {
+  const kept = run !== undefined && run.lastStop !== undefined ? { lastStop: run.lastStop } : {};
+  return {
+    step: 'Start',
+    run: {
+      epoch: instance.spec.epoch,
+      restartedAt: instance.spec.restartedAt,
+      startedAt: new Date(nowMs).toISOString(),
+      restarts: run?.restarts ?? 0,
+      ...kept,
+      ...changes,
+    },
+    why,
+  };
+}

@@ -1,0 +1,105 @@
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+
+export type StopReason = NonNullable<NonNullable<VirtualMachineInstance['status']>['lastStop']>['reason'];
+
+/** A stop of a domain. */
+export interface Stop {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly reason: StopReason;
+}
+
+/**
+ * One start of the VM on this host, recorded before libvirt is asked for it and kept over restarts of the agent: without
+ * it a stop that nobody saw could not be told from a start that never happened.
+ */
+export interface Run {
+  readonly epoch: number;
+  /** Restart request that this start carried out; empty: none. */
+  readonly restartedAt: string;
+  /** When it was decided (RFC 3339); every trace of this run is later. */
+  readonly startedAt: string;
+  /** Starts so far after the domain had stopped by itself. */
+  readonly restarts: number;
+  /** How long this start was held back, in seconds. Absent: it did not follow a stop by itself. */
+  readonly restartDelaySeconds?: number;
+  /** How the run before this one ended. Absent: there was none. */
+  readonly lastStop?: Stop;
+}
+
+/** How the last run ended. `began: false`: libvirt never got QEMU to run. */
+export type RunEnd = { readonly began: false } | ({ readonly began: true } & Stop);
+
+/** Why a domain does not run its CPUs. */
+export type PauseCause =
+  /** Somebody asked for it. */
+  | 'Asked'
+  /** A disk failed or is full; the request that failed is repeated when the domain is resumed. */
+  | 'IOError'
+  /** libvirt is in the middle of something and resumes it itself. */
+  | 'Transition';
+
+/** The VM's domain on this host. */
+export interface ObservedDomain {
+  readonly epoch: number;
+  readonly restartedAt: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly state: { readonly running: true } | { readonly running: false; readonly pausedBy: PauseCause };
+  /** Fields of the spec that it does not follow until it is started anew, sorted. */
+  readonly outdatedFields: readonly string[];
+  readonly guestTools: { readonly connected: boolean } & GuestReport;
+}
+
+/** What the guest agent told. */
+export interface GuestReport {
+  readonly hostname?: string;
+  readonly os?: string;
+  readonly addresses: readonly string[];
+}
+
+/** What the agent asked of the guest and still waits for. */
+export interface ShutdownUnderWay {
+  /** Unix time, milliseconds: when the power is cut. */
+  readonly powerOffAtMs: number;
+}
+
+/** libvirt, or the host, would not start the domain. */
+export interface Refusal {
+  /** CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+  /** `metadata.generation` of the intent that was refused. */
+  readonly generation: number;
+  /** Unix time, milliseconds. Absent: not before the intent changes. */
+  readonly retryAtMs?: number;
+}
+
+/** Another domain that has the name or UUID which this VM's domain needs. */
+export interface Obstacle {
+  readonly reason: 'DomainNameTaken' | 'DomainUUIDTaken' | 'StrayDomain';
+  readonly message: string;
+}
+
+/** Everything that decides what happens to one VM next. */
+export interface Situation {
+  /** Unix time, milliseconds. */
+  readonly nowMs: number;
+  /** Name of this host. */
+  readonly host: string;
+  readonly instance: VirtualMachineInstance;
+  /** The newest epoch of this VM that this host has seen; 0: none. */
+  readonly newestEpoch: number;
+  readonly domain?: ObservedDomain;
+  readonly obstacle?: Obstacle;
+  /** The last start on this host. Absent: none. */
+  readonly run?: Run;
+  /** How that run ended. Absent: the domain is there, or there was no run. */
+  readonly end?: RunEnd;
+  /** Whether that end was asked for by the agent. */
+  readonly stopAsked: boolean;
+  readonly shutdown?: ShutdownUnderWay;
+  readonly refusal?: Refusal;
+  /** When a domain that an I/O error paused is resumed next. Absent: it has not been tried. */
+  readonly resumeAtMs?: number;
+}

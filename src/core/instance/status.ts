@@ -1,0 +1,119 @@
+import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-instance.ts';
+import type { Rest } from './next-step.ts';
+import { type Phase, readiness } from './ready.ts';
+import type { Run, Situation, Stop } from './situation.ts';
+
+/** A status without the conditions' times, which depend on the ones before. */
+export type ComputedStatus = Omit<VirtualMachineInstanceStatus, 'conditions'> & {
+  readonly ready: { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string };
+};
+
+interface Verdict {
+  readonly phase: Phase;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly nextStartAt?: string;
+  readonly powerOffAt?: string;
+}
+
+/** The status of an instance at rest; `Starting` while libvirt is taking its time. Computed anew each time. */
+export function instanceStatus(situation: Situation, rest: Rest | { readonly step: 'Starting' }): ComputedStatus {
+  const { instance, host, run, end, domain } = situation;
+  const verdict = verdictOf(situation, rest);
+  const ready = readiness(situation, verdict);
+  const lastStop: Stop | undefined = end?.began === true ? { at: end.at, reason: end.reason } : run?.lastStop;
+  const restartedAt = domain?.restartedAt ?? run?.restartedAt ?? '';
+  return {
+    observedGeneration: instance.metadata.generation,
+    observedEpoch: instance.spec.epoch,
+    host,
+    ...verdict,
+    ...(domain && { startedAt: domain.startedAt }),
+    ...(restartedAt !== '' && { restartedAt }),
+    ...countersOf(run),
+    ...(lastStop && { lastStop }),
+    ...(domain && domain.outdatedFields.length > 0 && { restartRequired: [...domain.outdatedFields] }),
+    ...(domain && { guestTools: { ...domain.guestTools, addresses: [...domain.guestTools.addresses] } }),
+    ready: ready.ok
+      ? { status: 'True', reason: verdict.reason ?? verdict.phase, message: verdict.message ?? '' }
+      : { status: 'False', reason: ready.reason, message: ready.message },
+  };
+}
+
+function countersOf(run: Run | undefined): Pick<ComputedStatus, 'restarts' | 'restartDelaySeconds'> {
+  return {
+    ...(run && run.restarts > 0 && { restarts: run.restarts }),
+    ...(run?.restartDelaySeconds !== undefined && { restartDelaySeconds: run.restartDelaySeconds }),
+  };
+}
+
+function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting' }): Verdict {
+  switch (rest.step) {
+    case 'Starting':
+      return { phase: 'Starting', reason: 'Starting', message: 'libvirt is starting the domain.' };
+    case 'Settled':
+      return { phase: situation.domain?.state.running === false ? 'Paused' : 'Running' };
+    case 'AwaitShutdown':
+      return awaitingShutdown(situation, rest);
+    case 'AwaitStorage':
+      return {
+        phase: 'Paused',
+        reason: 'IOError',
+        message:
+          'A disk failed or its datastore is full, so the guest is paused and nothing is lost. Free space or bring the datastore back: it is resumed by itself.',
+      };
+    case 'AwaitRestart':
+      return awaitingRestart(rest);
+    case 'StayOff':
+      return { phase: 'Off', reason: rest.reason };
+    case 'RefuseEpoch':
+      return oldEpoch(situation);
+    case 'Blocked':
+      return { phase: 'Failed', reason: rest.reason, message: rest.message };
+    case 'Refused': {
+      const { reason, message } = rest.refusal;
+      return {
+        phase: 'Failed',
+        reason,
+        message,
+        ...(rest.untilMs !== undefined && { nextStartAt: iso(rest.untilMs) }),
+      };
+    }
+  }
+}
+
+function awaitingShutdown(
+  { instance }: Situation,
+  { purpose, untilMs }: Extract<Rest, { step: 'AwaitShutdown' }>,
+): Verdict {
+  const what = purpose === 'PowerOff' ? 'shut down' : 'shut down, to be started again';
+  return {
+    phase: 'Stopping',
+    reason: purpose === 'PowerOff' ? 'PoweringOff' : 'Restarting',
+    message: `The guest was asked to ${what}; its power is cut ${instance.spec.gracePeriodSeconds} s after that at the latest.`,
+    powerOffAt: iso(untilMs),
+  };
+}
+
+function awaitingRestart({ stop, untilMs, run }: Extract<Rest, { step: 'AwaitRestart' }>): Verdict {
+  return {
+    phase: 'CrashLoop',
+    reason: stop.reason,
+    message: `It stopped by itself again (${stop.reason} at ${stop.at}), after ${run.restarts} restarts; it is started at ${iso(untilMs)}. See its console log, or halt the VM.`,
+    nextStartAt: iso(untilMs),
+  };
+}
+
+function oldEpoch({ instance, host, newestEpoch, domain }: Situation): Verdict {
+  const running =
+    domain === undefined ? 'No domain of it runs here' : `Its domain of epoch ${domain.epoch} is left as it is`;
+  return {
+    phase: 'Failed',
+    reason: 'OldEpoch',
+    message: `${host} has already seen epoch ${newestEpoch} of this VM and refuses epoch ${instance.spec.epoch}. ${running}. If etcd was restored from a backup, raise status.epoch of the VirtualMachine to ${newestEpoch} and delete this instance.`,
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
