@@ -42,10 +42,15 @@ export function hostFilesOf(lab: LabIdentity, index: number): HostFiles {
     run: runFolder,
     libvirtSocket: join(runFolder, 'libvirt', 'libvirt-sock'),
     cutMark: join(folder, 'cut'),
-    sharedDatastore: join(lab.folder, 'shared'),
+    sharedDatastore: sharedDatastoreOf(lab),
     localDatastore: join(root, LOCAL_DATASTORE_PATH),
     libvirtLogs: join(root, 'var/log/libvirt'),
   };
+}
+
+/** The folder that every host of the lab sees at `SHARED_DATASTORE_PATH`. */
+export function sharedDatastoreOf(lab: LabIdentity): string {
+  return join(lab.folder, 'shared');
 }
 
 /** Numbers of the hosts that have files, running or not. */
@@ -64,6 +69,8 @@ export function layOutHostFiles(lab: LabIdentity, index: number): void {
   for (const folder of OWN_FOLDERS) mkdirSync(join(files.root, folder), { recursive: true });
   mkdirSync(files.sharedDatastore, { recursive: true });
   mkdirSync(files.localDatastore, { recursive: true });
+  // Debian's package brings it along; libvirtd makes only those of its folders that the configuration names.
+  mkdirSync(join(files.libvirtLogs, 'qemu'), { recursive: true });
   // The mount point below which the shared datastore appears.
   mkdirSync(join(files.root, SHARED_DATASTORE_PATH), { recursive: true });
 

@@ -10,9 +10,9 @@ import {
 } from '../processes.ts';
 import { waitUntilReady } from '../ready.ts';
 import { run } from '../run.ts';
-import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles } from './host-files.ts';
+import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles, sharedDatastoreOf } from './host-files.ts';
 import { PKI_PATH } from './libvirt-config.ts';
-import { setCables } from './network.ts';
+import { removeBridge, setCables } from './network.ts';
 import { firstPidOf, hasPower, switchOff, switchOn } from './power.ts';
 
 /**
@@ -169,6 +169,13 @@ export async function startHost(lab: LabIdentity, index: number): Promise<LabHos
   const host = new LabHost(lab, index);
   await host.powerOn();
   return host;
+}
+
+/** Destroys every host of the lab, their bridges and the shared datastore; also what a crashed lab left. */
+export async function removeHosts(lab: LabIdentity): Promise<void> {
+  for (const host of listHosts(lab)) await host.destroy();
+  await removeBridge(lab);
+  rmSync(sharedDatastoreOf(lab), { recursive: true, force: true });
 }
 
 /** The hosts that the lab has, with and without power. */
