@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { withRules } from './common/cel.ts';
 import { EntryName, MacAddress, ObjectName } from './common/names.ts';
 import { quantityField } from './common/quantity.ts';
-import { SIZE_CAN_ONLY_GROW, VolumeProvisioning, VolumeSize, VolumeSource } from './volume.ts';
+import { VolumeProvisioning, VolumeSize, VolumeSource } from './volume.ts';
 
 /** CPU topology of a guest: one vCPU per hardware thread that the guest sees. */
 export const Cpu = withRules(
@@ -48,7 +48,7 @@ export const VolumeTemplate = withRules(
     datastoreName: ObjectName.meta({ description: 'Datastore on which the Volume is made.' }),
     size: VolumeSize.optional().meta({
       description:
-        'Size that the guest sees, in bytes as a quantity. Can only grow; the Volume grows with it. Absent: the size of the image; required for a blank Volume.',
+        'Size that the guest sees at first, in bytes as a quantity; to grow the disk, change the size of the Volume. Absent: the size of the image; required for a blank Volume.',
     }),
     provisioning: VolumeProvisioning,
     source: VolumeSource,
@@ -63,11 +63,10 @@ export const VolumeTemplate = withRules(
     fieldPath: '.size',
   },
   {
-    rule: 'self.datastoreName == oldSelf.datastoreName && self.provisioning == oldSelf.provisioning && self.source == oldSelf.source',
+    rule: 'self == oldSelf',
     message:
-      'datastoreName, provisioning and source cannot be changed: the Volume was made from them; add a disk with another name',
+      'cannot be changed: the Volume was made from it; to grow the disk, change the size of its Volume, which is named <vm>-<disk>',
   },
-  ...SIZE_CAN_ONLY_GROW,
 );
 
 export const Disk = withRules(
@@ -79,7 +78,8 @@ export const Disk = withRules(
       description: 'Volume (same namespace) behind the disk. Exactly one of volumeName and volumeTemplate.',
     }),
     volumeTemplate: VolumeTemplate.optional().meta({
-      description: 'Makes a Volume named `<vm>-<disk>` for this VM. Exactly one of volumeName and volumeTemplate.',
+      description:
+        'Makes a Volume named `<vm>-<disk>` for this VM. Exactly one of volumeName and volumeTemplate. Cannot be changed.',
     }),
     bus: z
       .enum(['virtio', 'scsi', 'sata'])

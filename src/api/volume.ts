@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type CelRule, immutable, withRules } from './common/cel.ts';
+import { immutable, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
@@ -28,22 +28,6 @@ export const VolumeSize = quantityField({
   tooBig: 'is too big: at most 64Ti',
 });
 
-/** For an object with an optional `size`. A size that appears later is checked against the data by the agent. */
-export const SIZE_CAN_ONLY_GROW = [
-  {
-    rule: '!has(oldSelf.size) || has(self.size)',
-    message: 'cannot be removed once set: a Volume only grows; put the old size back',
-    fieldPath: '.size',
-  },
-  {
-    rule: '!has(self.size) || !has(oldSelf.size) || !isQuantity(string(self.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0',
-    message: 'can only grow, since shrinking would cut off data',
-    messageExpression:
-      "'can only grow, since shrinking would cut off data: it is ' + string(oldSelf.size) + ', not ' + string(self.size)",
-    fieldPath: '.size',
-  },
-] as const satisfies readonly CelRule[];
-
 const VolumeSpec = withRules(
   z.object({
     datastoreName: immutable(ObjectName, 'cannot be changed: the data lies on that Datastore; make a new Volume').meta({
@@ -71,7 +55,18 @@ const VolumeSpec = withRules(
     message: 'is missing: a blank Volume needs a size, as in 20Gi',
     fieldPath: '.size',
   },
-  ...SIZE_CAN_ONLY_GROW,
+  {
+    rule: '!has(oldSelf.size) || has(self.size)',
+    message: 'cannot be removed once set: a Volume only grows; put the old size back',
+    fieldPath: '.size',
+  },
+  {
+    rule: '!has(self.size) || !has(oldSelf.size) || !isQuantity(string(self.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0',
+    message: 'can only grow, since shrinking would cut off data',
+    messageExpression:
+      "'can only grow, since shrinking would cut off data: it is ' + string(oldSelf.size) + ', not ' + string(self.size)",
+    fieldPath: '.size',
+  },
 ).meta({ description: 'The disk as its owner wants it.' });
 
 const VolumeStatus = z

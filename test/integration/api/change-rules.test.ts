@@ -25,20 +25,18 @@ interface Row {
 }
 
 const TEMPLATE: Path = ['spec', 'disks', 0, 'volumeTemplate'];
-const TEMPLATE_FIXED = 'datastoreName, provisioning and source cannot be changed';
+const TEMPLATE_FIXED =
+  'cannot be changed: the Volume was made from it; to grow the disk, change the size of its Volume';
 const WHOLE = { field: 'spec' };
-const ONLY_GROW = {
-  from: '2Gi',
-  refused: ['1Gi', '2047Mi', 1073741824, '1.9Gi', 2147483647],
-  accepted: ['3Gi', '2Gi'],
-};
 
 /** One row per rule about what may become of an object. */
 const ROWS: readonly Row[] = [
   {
     kind: 'Volume',
     path: ['spec', 'size'],
-    ...ONLY_GROW,
+    from: '2Gi',
+    refused: ['1Gi', '2047Mi', 1073741824, '1.9Gi', 2147483647],
+    accepted: ['3Gi', '2Gi'],
     message: 'can only grow, since shrinking would cut off data',
   },
   {
@@ -84,16 +82,11 @@ const ROWS: readonly Row[] = [
   {
     kind: 'VirtualMachine',
     path: [...TEMPLATE, 'size'],
-    ...ONLY_GROW,
-    message: 'can only grow, since shrinking would cut off data',
-  },
-  {
-    kind: 'VirtualMachine',
-    path: [...TEMPLATE, 'size'],
     from: '2Gi',
-    refused: [undefined],
-    accepted: [2147483648],
-    message: 'cannot be removed once set: a Volume only grows',
+    refused: ['1Gi', '3Gi', undefined],
+    accepted: ['2Gi'],
+    field: pathText(TEMPLATE),
+    message: TEMPLATE_FIXED,
   },
   {
     kind: 'VirtualMachine',
@@ -109,7 +102,7 @@ const ROWS: readonly Row[] = [
     path: [...TEMPLATE, 'provisioning'],
     from: 'Thin',
     refused: ['ThickLazyZeroed'],
-    accepted: ['Thin'],
+    accepted: ['Thin', undefined],
     field: pathText(TEMPLATE),
     message: TEMPLATE_FIXED,
   },
@@ -119,6 +112,15 @@ const ROWS: readonly Row[] = [
     from: { imageName: 'debian' },
     refused: [{ imageName: 'other' }, {}],
     accepted: [{ imageName: 'debian' }],
+    field: pathText(TEMPLATE),
+    message: TEMPLATE_FIXED,
+  },
+  {
+    kind: 'VirtualMachine',
+    path: [...TEMPLATE, 'reclaimPolicy'],
+    from: 'Delete',
+    refused: ['Retain'],
+    accepted: ['Delete', undefined],
     field: pathText(TEMPLATE),
     message: TEMPLATE_FIXED,
   },
