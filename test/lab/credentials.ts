@@ -1,12 +1,15 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ControlPlane, ServiceAccountTokenRequest } from './control-plane/control-plane.ts';
+import type { ServiceAccountTokenRequest } from './control-plane/bound-tokens.ts';
+import type { ControlPlane } from './control-plane/control-plane.ts';
 import type { LabHost } from './host/lab-host.ts';
 import type { LabIdentity } from './identity.ts';
 
 /** Where do operator and agents find their service-account tokens? The lab plays the kubelet that puts them there. */
 export const SYSTEM_NAMESPACE = 'drover-system';
 export const OPERATOR_ACCOUNT = 'drover-operator';
+/** The operator's writes are only let through for the pod that holds its lease, so its token must name a pod. */
+export const OPERATOR_POD = 'drover-operator-lab';
 export const AGENT_ACCOUNT = 'drover-agent';
 
 /** A folder with `token`, `ca.crt` and `namespace`, as a pod finds it. */
@@ -22,7 +25,7 @@ const RENEW_AFTER_FRACTION = 0.8;
 export function operatorCredentials({ folder }: LabIdentity): CredentialsFolder {
   return {
     path: join(folder, 'operator', 'serviceaccount'),
-    account: { namespace: SYSTEM_NAMESPACE, name: OPERATOR_ACCOUNT },
+    account: { namespace: SYSTEM_NAMESPACE, name: OPERATOR_ACCOUNT, boundPod: OPERATOR_POD },
   };
 }
 

@@ -40,8 +40,8 @@ export interface LabPorts {
   readonly etcdPeer: number;
   readonly apiServer: number;
   readonly controllerManager: number;
-  readonly operatorHealth: number;
-  readonly operatorMetrics: number;
+  /** The operator's health and metrics. */
+  readonly operator: number;
   /** First of the ports that belong to the lab and have no use yet. */
   readonly firstSpare: number;
 }
@@ -125,9 +125,8 @@ export function portsOfSlot(slot: number): LabPorts {
     etcdPeer: base + 1,
     apiServer: base + 2,
     controllerManager: base + 3,
-    operatorHealth: base + 4,
-    operatorMetrics: base + 5,
-    firstSpare: base + 6,
+    operator: base + 4,
+    firstSpare: base + 5,
   };
 }
 

@@ -4,6 +4,13 @@ import { z } from 'zod';
 import type { LabIdentity } from '../identity.ts';
 import type { Report } from '../report.ts';
 import type { Seen } from '../wait.ts';
+import {
+  ensureNode,
+  ensurePod,
+  issueToken,
+  type ServiceAccountToken,
+  type ServiceAccountTokenRequest,
+} from './bound-tokens.ts';
 import { HttpsClient, reasonOf } from './https.ts';
 import { ServerProcess } from './server-process.ts';
 import { apiServerSpec, controllerManagerSpec, etcdSpec, type Pki } from './servers.ts';
@@ -15,23 +22,6 @@ const READY_TIMEOUT_MS = 120_000;
 const KUBECTL_OUTPUT_MAX_BYTES = 256 * 1024 * 1024;
 
 const etcdStatus = z.object({ header: z.object({ revision: z.string() }) });
-const tokenAnswer = z.object({ status: z.object({ token: z.string(), expirationTimestamp: z.iso.datetime() }) });
-const objectWithUid = z.object({ metadata: z.object({ uid: z.string() }) });
-
-export interface ServiceAccountTokenRequest {
-  readonly namespace: string;
-  readonly name: string;
-  /** Name of the Node that the token is bound to, as a kubelet binds the tokens of its pods. */
-  readonly boundNode?: string;
-  /** At least 600 s, which is the API server's minimum. Default: 3600 s. */
-  readonly lifetimeSeconds?: number;
-}
-
-export interface ServiceAccountToken {
-  readonly token: string;
-  readonly expiresAt: Date;
-}
-
 /** Paths. Without kube-controller-manager, nothing but the test itself changes objects. */
 export type Programs = Readonly<Record<'kube-apiserver' | 'kubectl', string>> &
   Readonly<Partial<Record<'kube-controller-manager', string>>>;
@@ -138,30 +128,17 @@ export class ControlPlane {
 
   /** Makes the Node if there is none. The lab has no kubelet: the Node only exists for tokens to be bound to. */
   async ensureNode(name: string): Promise<void> {
-    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'kubernetes.io/hostname': name } } };
-    const answer = await this.#admin.call('POST', '/api/v1/nodes', node);
-    if (answer.status !== 201 && answer.status !== 409) throw refused(`create Node ${name}`, answer);
+    await ensureNode(this.#admin, name);
   }
 
-  /** @throws when the service account or the Node does not exist. */
+  /** Makes the Pod if there is none. Nothing runs it: it only exists for tokens to be bound to. */
+  async ensurePod(pod: { namespace: string; name: string; serviceAccountName: string }): Promise<void> {
+    await ensurePod(this.#admin, pod);
+  }
+
+  /** @throws when the service account, the Node or the Pod does not exist. */
   async issueServiceAccountToken(request: ServiceAccountTokenRequest): Promise<ServiceAccountToken> {
-    const { namespace, name, boundNode, lifetimeSeconds = 3600 } = request;
-    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
-    const bound = boundNode === undefined ? {} : { boundObjectRef: await this.#nodeReference(boundNode) };
-    const answer = await this.#admin.call('POST', path, {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: { expirationSeconds: lifetimeSeconds, ...bound },
-    });
-    if (answer.status !== 201) throw refused(`issue a token for service account ${namespace}/${name}`, answer);
-    const { status } = tokenAnswer.parse(answer.body);
-    return { token: status.token, expiresAt: new Date(status.expirationTimestamp) };
-  }
-
-  async #nodeReference(name: string): Promise<{ apiVersion: 'v1'; kind: 'Node'; name: string; uid: string }> {
-    const answer = await this.#admin.call('GET', `/api/v1/nodes/${name}`);
-    if (answer.status !== 200) throw refused(`find Node ${name}`, answer);
-    return { apiVersion: 'v1', kind: 'Node', name, uid: objectWithUid.parse(answer.body).metadata.uid };
+    return await issueToken(this.#admin, request);
   }
 }
 
@@ -173,8 +150,4 @@ async function answersOk(client: HttpsClient, path: string): Promise<Seen<true>>
   } catch (error) {
     return { ready: false, because: `${path}: ${reasonOf(error)}` };
   }
-}
-
-function refused(what: string, answer: { status: number; body: unknown }): Error {
-  return new Error(`The API server did not ${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }

@@ -88,7 +88,7 @@ describe('slots', () => {
       expect(firstSpare).toBeLessThan(32_768);
     }
     expect(subnets.size).toBe(SLOT_COUNT);
-    expect(ports.size).toBe(SLOT_COUNT * 6);
+    expect(ports.size).toBe(SLOT_COUNT * 5);
   });
 
   it('are claimed once: labs that prefer the same slot get different ones, until none is left', () => {
