@@ -1,15 +1,16 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { attachConsole, findConsole, followConsole, readConsole } from './console.ts';
 import { findProgram } from './control-plane/programs.ts';
 import { instancesOf, takeDown } from './down.ts';
+import { enterHost } from './enter.ts';
 import { showExample } from './example.ts';
 import { HOSTS_MAX } from './identity.ts';
 import { type Lab, openLab } from './lab.ts';
 import { lines } from './report.ts';
 import { findIdentity } from './slots.ts';
 import { describeStatus } from './status.ts';
+import { handOver } from './terminal.ts';
 import { bringUp } from './up.ts';
 
 /** The command line of the lab: one verb per line to type. See docs/lab.md. */
@@ -86,6 +87,12 @@ program
   );
 
 program
+  .command('enter <host> [command...]')
+  .description('run a command in the host, or a shell')
+  .passThroughOptions()
+  .action((name: string, command: string[]) => withLab((lab) => enterHost(lab.host(name), command)));
+
+program
   .command('kubectl [args...]')
   .description('run kubectl on the lab')
   .passThroughOptions()
@@ -95,8 +102,7 @@ program
     const lab = findIdentity(CHECKOUT, instance());
     const kubectl = findProgram('kubectl');
     if (!lab || !kubectl) throw new Error(`The lab "${instance()}" is down. Bring it up with "make lab".`);
-    const child = spawn(kubectl, ['--kubeconfig', lab.kubeconfig, ...args], { stdio: 'inherit' });
-    process.exitCode = await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+    process.exitCode = await handOver(kubectl, ['--kubeconfig', lab.kubeconfig, ...args]);
   });
 
 function hostVerb(verb: string, description: string, act: (lab: Lab, name: string) => Promise<void>): void {

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { LabHost } from './host/lab-host.ts';
 import type { Lab } from './lab.ts';
 import { run } from './run.ts';
+import { handOver } from './terminal.ts';
 
 /** What does a VM's guest say on its serial console? */
 export interface ConsoleOf {
@@ -56,19 +56,4 @@ async function logFileOf(host: LabHost, domain: string): Promise<string> {
   const file = /<log file='([^']+)'/.exec(xml)?.[1];
   if (file === undefined) throw new Error(`The domain ${domain} on ${host.name} keeps no console log.`);
   return file.startsWith('/run/') ? join(host.files.run, file.slice('/run'.length)) : join(host.files.root, file);
-}
-
-/** The program gets our terminal; it ends by the user's hand, so how it ends says nothing. */
-async function handOver(command: string, args: readonly string[]): Promise<void> {
-  const child = spawn(command, args, { stdio: 'inherit' });
-  const ignore = () => undefined;
-  process.on('SIGINT', ignore);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', () => resolve());
-    });
-  } finally {
-    process.off('SIGINT', ignore);
-  }
 }
