@@ -49,7 +49,7 @@ export async function inspectImage(
   return parseImageInfo(stdout);
 }
 
-/** Makes a blank qcow2 image. The file must not be there. */
+/** Makes a blank qcow2 image; a file that is there keeps its owner and permissions, not its content. */
 export async function createImage(image: {
   path: string;
   sizeBytes: number;

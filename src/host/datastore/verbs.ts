@@ -4,7 +4,7 @@ import { isSystemError } from '../durable-file.ts';
 import { DatastoreError } from './error.ts';
 import { createIdentity, readIdentity } from './identity.ts';
 import { findImage } from './image-file.ts';
-import { commitVolume, findVolume, prepareVolume, removeUnfinished, removeVolume } from './volume-files.ts';
+import { commitVolume, findVolume, prepareVolume, removePartial, removeVolume } from './volume-files.ts';
 
 /** What is done on a datastore's file system, all of it in a process of its own (`DatastoreFiles` says why). */
 const Root = { root: z.string(), identity: z.string() };
@@ -42,10 +42,18 @@ function verb<Args extends z.ZodType, Result extends z.ZodType>(
 export const VERBS = {
   probe: verb(z.object({ root: z.string(), create: z.boolean() }), ProbeResult, probe),
   findVolume: verb(Place, VolumeFileResult, findVolume),
-  prepareVolume: verb(Place, Nothing, async (place) => void (await prepareVolume(place))),
+  prepareVolume: verb(
+    Place.extend({ partial: z.string() }),
+    Nothing,
+    async (place) => void (await prepareVolume(place)),
+  ),
   commitVolume: verb(Place.extend({ partial: z.string() }), z.boolean(), commitVolume),
   removeVolume: verb(Place, Nothing, async (place) => void (await removeVolume(place))),
-  removeUnfinished: verb(Place, Nothing, async (place) => void (await removeUnfinished(place))),
+  removePartial: verb(
+    Place.extend({ partial: z.string() }),
+    Nothing,
+    async (place) => void (await removePartial(place)),
+  ),
   findImage: verb(z.object({ ...Root, path: z.string() }), ImageFileResult, findImage),
 } as const;
 

@@ -1,4 +1,4 @@
-import { link, lstat, readdir, rm, unlink } from 'node:fs/promises';
+import { link, lstat, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError, syncPath } from '../durable-file.ts';
 import { DatastoreError } from './error.ts';
@@ -29,10 +29,15 @@ export async function findVolume(place: VolumePlace): Promise<VolumeFile> {
   });
 }
 
-/** Makes the directories and removes what earlier tries left unfinished, here or on a host that lost the Volume. */
-export async function prepareVolume(place: VolumePlace): Promise<void> {
+/**
+ * Makes the directories, removes what earlier tries left unfinished (here or on a host that lost the Volume), and makes
+ * the empty file that is to become the data: so it is readable to root only before qemu-img writes the first byte.
+ */
+export async function prepareVolume(place: VolumePlace & { readonly partial: string }): Promise<void> {
+  requirePlainName(place.partial);
   await inVolumes(place, { create: true }, undefined, async (directory) => {
     await removePartials(place, directory);
+    await writeFile(join(directory, place.partial), '', { flag: 'wx', mode: 0o600 });
   });
 }
 
@@ -63,9 +68,15 @@ export async function removeVolume(place: VolumePlace): Promise<void> {
   });
 }
 
-/** Removes the unfinished files of a Volume only. */
-export async function removeUnfinished(place: VolumePlace): Promise<void> {
-  await inVolumes(place, { create: false }, undefined, (directory) => removePartials(place, directory));
+/** Removes one unfinished file; other tries, maybe of another host, keep theirs. */
+export async function removePartial(place: VolumePlace & { readonly partial: string }): Promise<void> {
+  requirePlainName(place.partial);
+  if (!place.partial.startsWith(place.partialPrefix)) {
+    throw new DatastoreError('Refused', `${place.partial} is no unfinished file of the Volume`);
+  }
+  await inVolumes(place, { create: false }, undefined, (directory) =>
+    rm(join(directory, place.partial), { force: true }),
+  );
 }
 
 async function inVolumes<T>(

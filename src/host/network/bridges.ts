@@ -32,12 +32,6 @@ export async function ensureBridge(network: Network, wish: BridgeWish, signal?: 
   }
 }
 
-/** Whether the host could have the bridge; changes nothing. */
-export async function judgeBridge(network: Network, wish: BridgeWish, signal?: AbortSignal): Promise<BridgeVerdict> {
-  const plan = planBridge(wish, await readLinks(network, signal));
-  return plan.ok ? { ok: true } : plan;
-}
-
 /**
  * Removes the bridges of ours for which `wanted` is false and into which nothing but their uplink is plugged.
  * @returns names of those removed, in ascending order.
