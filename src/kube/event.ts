@@ -54,7 +54,7 @@ const MAX_NAME_PREFIX = 236;
 
 export function toEvent(
   input: EventInput,
-  reporter: { reportingController: string; reportingInstance: string },
+  { reportingController, reportingInstance }: { reportingController: string; reportingInstance: string },
   now: Date,
 ): KubeEvent {
   const { regarding, related, type, reason, action } = input;
@@ -73,7 +73,8 @@ export function toEvent(
     note: cutUtf8(input.note, MAX_NOTE_BYTES),
     regarding: referenceTo(regarding),
     ...(related && { related: referenceTo(related) }),
-    ...reporter,
+    reportingController,
+    reportingInstance,
   };
 }
 

@@ -54,7 +54,7 @@ export function leaderFencePolicy(options: LeaderFenceOptions): [policy: KubeObj
       paramKind: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
       matchConstraints: {
         resourceRules: [
-          { apiGroups, apiVersions: ['*'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources: ['*', '*/*'] },
+          { apiGroups, apiVersions: ['*'], operations: ['CREATE', 'UPDATE', 'DELETE'], resources: ['*/*'] },
         ],
       },
       matchConditions: [{ name: 'is-the-operator', expression: `request.userInfo.username == ${celString(username)}` }],

@@ -42,7 +42,7 @@ export class Transport {
       allowH2: false,
       keepAliveTimeout: 60_000,
       connect: {
-        timeout: 10_000,
+        timeout: 5_000,
         rejectUnauthorized: !connection.insecureSkipTlsVerify,
         keepAliveInitialDelay: 15_000,
         ...(connection.caPem && { ca: connection.caPem }),

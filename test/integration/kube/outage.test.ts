@@ -133,11 +133,14 @@ describe('an informer whose API server fails', () => {
   it('notices a line that died without a word, and resumes over a new one', async () => {
     const namespace = await newNamespace(direct);
     const watcher = await startWatcher(namespace, { watchSilenceMs: 1_500 });
-    watcher.line.silence();
     await put(namespace, 'a', '1');
+    await eventually('the watch is open', () => watcher.changes.length === 1);
+    watcher.line.silence();
+    await put(namespace, 'a', '2');
     await eventually('the silence is noticed', () => watcher.errors.length > 0);
+    expect(watcher.errors[0]).toMatchObject({ message: expect.stringContaining('Body Timeout') });
     watcher.line.speak();
-    await eventually('the change is seen', () => watcher.changes.length === 1);
+    await eventually('the change is seen', () => watcher.changes.length === 2);
     expect(lists(watcher)).toBe(1);
   });
 
