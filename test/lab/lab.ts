@@ -3,7 +3,7 @@ import { openControlPlane } from './control-plane/start.ts';
 import { type LabHost, listHosts } from './host/lab-host.ts';
 import type { LabIdentity } from './identity.ts';
 import { stopProcess } from './processes.ts';
-import { AGENT, OPERATOR, startAgent, startOperator } from './product.ts';
+import { AGENT, agentIsReady, OPERATOR, startAgent, startOperator } from './product.ts';
 import { findIdentity } from './slots.ts';
 
 /**
@@ -66,9 +66,14 @@ export class Lab {
     await this.host(name).restartLibvirtd(how);
   }
 
-  /** Starts the agent unless it runs. */
+  /** Starts the agent unless it runs. Does not wait for it: on a host that is cut off it can do nothing yet. */
   async startAgent(name: string): Promise<void> {
     await startAgent(this.host(name), this.controlPlane);
+  }
+
+  /** Starts the agents that do not run, and waits until all are ready. No host may be off or cut off. */
+  async startAgents(): Promise<void> {
+    await Promise.all(this.hosts.map(async (host) => agentIsReady(host, await startAgent(host, this.controlPlane))));
   }
 
   async stopAgent(name: string, how: 'asked' | 'killed' = 'asked'): Promise<void> {

@@ -11,8 +11,10 @@ import {
   refreshCredentials,
   SYSTEM_NAMESPACE,
 } from './credentials.ts';
+import { buildGuestImage } from './guest/build.ts';
 import type { LabHost } from './host/lab-host.ts';
 import type { LabIdentity } from './identity.ts';
+import { probeKvm } from './kvm-probe.ts';
 import { type ProcessRecord, type ProcessSpec, startProcess } from './processes.ts';
 import { waitUntilReady } from './ready.ts';
 import type { Seen } from './wait.ts';
@@ -23,6 +25,8 @@ export const AGENT = 'agent';
 
 const KEEP_RUNNING = join(import.meta.dirname, 'keep-running.sh');
 
+/** Of the agent's health and metrics, in the host. */
+const AGENT_HTTP_PORT = 9178;
 const READY_TIMEOUT_MS = 60_000;
 
 /**
@@ -58,16 +62,25 @@ export async function startAgent(host: LabHost, controlPlane: ControlPlane): Pro
   await controlPlane.ensureNode(host.name);
   await refreshCredentials(controlPlane, agentCredentials(host));
   const server = new URL(controlPlane.server);
+  const { domainType } = await probeKvm({ disk: (await buildGuestImage()).disk });
   return await host.startProcess({
-    ...program(host.lab, 'agent.ts', []),
+    ...program(host.lab, 'agent.ts', [
+      ...['--virtualization', domainType],
+      ...['--http-host', host.address, '--http-port', String(AGENT_HTTP_PORT)],
+    ]),
     name: AGENT,
     env: {
       KUBERNETES_SERVICE_HOST: server.hostname,
       KUBERNETES_SERVICE_PORT: server.port,
       NODE_NAME: host.name,
-      POD_IP: host.address,
     },
   });
+}
+
+/** Waits until the agent knows its intents. A host that is cut off never gets there. */
+export async function agentIsReady(host: LabHost, record: ProcessRecord): Promise<void> {
+  const url = `http://${host.address}:${AGENT_HTTP_PORT}/readyz`;
+  await waitUntilReady(record, () => answersOk(url), { timeoutMs: READY_TIMEOUT_MS });
 }
 
 /** @throws when the checkout has no such program. */

@@ -9,6 +9,7 @@ import { createBridge } from './host/network.ts';
 import type { LabIdentity } from './identity.ts';
 import { installForRealParts } from './install/install.ts';
 import { declareCluster, installDrover } from './install-drover.ts';
+import { probeKvm } from './kvm-probe.ts';
 import { Lab, labControlPlane } from './lab.ts';
 import { withLock } from './lock.ts';
 import { startProcess } from './processes.ts';
@@ -30,6 +31,8 @@ export interface UpOptions {
 export async function bringUp({ checkout, instance, hosts, report }: UpOptions): Promise<Lab> {
   await installForRealParts(report);
   const guest = await buildGuestImage(report);
+  const kvm = await probeKvm({ disk: guest.disk, report });
+  if (kvm.domainType === 'qemu') report.say(`Guests run without KVM, slower: ${kvm.reason}`);
   const identity = claimIdentity(checkout, instance);
   return await withLock(
     lockFileOf(identity),
@@ -43,7 +46,7 @@ export async function bringUp({ checkout, instance, hosts, report }: UpOptions):
       layOutImage(identity, guest.disk);
       await startCredentialsKeeper(identity);
       await report.step('operator', () => lab.startOperator());
-      await report.step('agents', () => Promise.all(lab.hosts.map((host) => lab.startAgent(host.name))));
+      await report.step('agents', () => lab.startAgents());
       await report.step('datastore, network and image of the cluster', () => declareCluster(controlPlane));
       return lab;
     },

@@ -27,7 +27,8 @@ export async function ensureDebianPackages(wanted: readonly string[], report: Re
   if (process.getuid?.() !== 0) {
     throw new Error(`These Debian packages are missing and only root can install them: ${missing.join(' ')}`);
   }
-  await report.step(`Debian packages ${missing.join(', ')}`, async (progress) => {
+  report.say(`Missing Debian packages: ${missing.join(' ')}`);
+  await report.step(`${missing.length} Debian packages`, async (progress) => {
     const apt = (args: readonly string[]) =>
       run('apt-get', ['-qy', '-o', LOCK_TIMEOUT, ...args], { env: NONINTERACTIVE, onLine: progress });
     await apt(['update']);
@@ -45,7 +46,7 @@ export function missingPackages(
   for (const paragraph of status.split('\n\n')) {
     if (/^Status: install ok installed$/m.test(paragraph)) installed.add(/^Package: (.*)$/m.exec(paragraph)?.[1]);
   }
-  return wanted.filter((name) => !installed.has(name)).sort();
+  return [...new Set(wanted)].filter((name) => !installed.has(name)).sort();
 }
 
 async function withoutStartingServices(work: () => Promise<unknown>): Promise<void> {

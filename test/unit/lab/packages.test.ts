@@ -10,7 +10,7 @@ const STATUS = [
 
 describe('missing Debian packages', () => {
   it('are those that dpkg does not call installed: removed and half-installed ones too', () => {
-    const wanted = ['qemu-utils-doc', 'openssl', 'etcd-server', 'qemu-utils', 'never-heard-of'];
+    const wanted = ['qemu-utils-doc', 'openssl', 'etcd-server', 'qemu-utils', 'never-heard-of', 'openssl'];
     expect(missingPackages(wanted, STATUS)).toEqual(['never-heard-of', 'openssl', 'qemu-utils-doc']);
   });
 
