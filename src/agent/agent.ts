@@ -1,0 +1,130 @@
+import type { Logger } from 'pino';
+import type { KubeClient } from '../kube/index.ts';
+import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
+import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
+import { openSealed } from '../runtime/sealed.ts';
+import { countedLibvirt } from './counted-libvirt.ts';
+import { watchDatastores } from './datastores/datastores.ts';
+import { heartbeat } from './heartbeat/heartbeat.ts';
+import { imagesController } from './images/controller.ts';
+import { agentInformers } from './informers.ts';
+import { Instances } from './instances/index.ts';
+import { sealingKeyIn } from './sealing-key.ts';
+import { watchSwitches } from './switches/switches.ts';
+import { chooseVirtualization, type Virtualization } from './virtualization.ts';
+import { volumesController } from './volumes/controller.ts';
+
+export interface AgentOptions {
+  /** Name of this host, and of its Node. */
+  readonly host: string;
+  readonly client: KubeClient;
+  /** Libvirt URI; see `LibvirtOptions`. */
+  readonly libvirtUri: string;
+  readonly virtualization: Virtualization | 'auto';
+  /** What must survive a reboot. */
+  readonly stateDirectory: string;
+  readonly seedDirectory: string;
+  /** Where libvirt writes the logs of domains. */
+  readonly domainLogDirectory: string;
+  readonly leaseDurationSeconds: number;
+  /** How many VMs are worked on at once. */
+  readonly concurrency: number;
+  /** Where health and metrics are served. */
+  readonly http: { readonly host: string; readonly port: number };
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+const LIBVIRT_RETRY_MS = 2_000;
+
+/**
+ * Runs the agent of one host until the signal is aborted. VMs run on without it.
+ * @throws Error when what it keeps on the host cannot be read.
+ */
+export async function runAgent(options: AgentOptions, stop: AbortSignal): Promise<void> {
+  const libvirt = await reachLibvirt(options, stop);
+  if (libvirt === undefined) return;
+  try {
+    await runWithLibvirt(options, libvirt, stop);
+  } finally {
+    await libvirt.close();
+  }
+}
+
+async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: AbortSignal): Promise<void> {
+  const { client, host, clock, log, metrics, stateDirectory } = options;
+  const virtualization = await chooseVirtualization(libvirt, options.virtualization);
+  log.info({ host, virtualization }, 'libvirt answers');
+  const informers = agentInformers(client, host, log);
+  const common = { host, client, clock, log, metrics };
+  const datastores = await watchDatastores({ ...common, datastores: informers.datastores, stateDirectory });
+  const { instances: vms } = informers;
+  const switches = watchSwitches({ ...common, switches: informers.switches, instances: vms, network: {} });
+  const volumes = volumesController({ ...common, volumes: informers.volumes, instances: vms, datastores, libvirt });
+  const images = imagesController({ ...common, images: informers.images, datastores });
+  const sealingKey = await sealingKeyIn(stateDirectory);
+  const instances = await Instances.open({
+    ...common,
+    instances: vms,
+    libvirt,
+    virtualization,
+    portOf: (nic) => switches.portOf(nic),
+    openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
+    stateDirectory,
+    seedDirectory: options.seedDirectory,
+    logDirectory: options.domainLogDirectory,
+    concurrency: options.concurrency,
+  });
+  const manager = new Manager({
+    log,
+    metrics,
+    informers: Object.values(informers),
+    controllers: () => [instances.controller, volumes.controller, images],
+    http: options.http,
+    clock,
+  });
+  const beat = heartbeat({ ...common, durationSeconds: options.leaseDurationSeconds });
+  await together(stop, [
+    (signal) => manager.run(signal),
+    (signal) => instances.run(signal),
+    (signal) => datastores.run(signal),
+    (signal) => switches.run(signal),
+    (signal) => beat.run(signal),
+  ]);
+  await volumes.close();
+}
+
+/** Runs all parts until the signal is aborted. When one fails, the others are ended too: half an agent helps nobody. */
+async function together(
+  stop: AbortSignal,
+  parts: readonly ((signal: AbortSignal) => Promise<unknown>)[],
+): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([stop, failure.signal]);
+  const endings = await Promise.allSettled(
+    parts.map((part) =>
+      part(signal).catch((error: unknown) => {
+        failure.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  const failed = endings.find((ending) => ending.status === 'rejected');
+  if (failed !== undefined && !stop.aborted) throw failed.reason;
+}
+
+/** Undefined: stopped before the daemon answered. */
+async function reachLibvirt(options: AgentOptions, stop: AbortSignal): Promise<Libvirt | undefined> {
+  const { libvirtUri: uri, log, metrics, clock } = options;
+  while (!stop.aborted) {
+    try {
+      const libvirt = await openLibvirt({ uri, log: (level, message, details) => log[level](details, message) });
+      return countedLibvirt(libvirt, metrics);
+    } catch (err) {
+      log.warn({ err, uri, afterMs: LIBVIRT_RETRY_MS }, 'cannot reach libvirt; trying again');
+      await clock.sleep(LIBVIRT_RETRY_MS, stop).catch(() => undefined);
+    }
+  }
+  return undefined;
+}

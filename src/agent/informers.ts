@@ -1,0 +1,33 @@
+import type { Logger } from 'pino';
+import { Datastore } from '../api/datastore.ts';
+import { Image } from '../api/image.ts';
+import { VirtualSwitch } from '../api/network.ts';
+import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
+import { Volume } from '../api/volume.ts';
+import type { KubeClient } from '../kube/index.ts';
+import { typedInformer } from '../runtime/typed-informer.ts';
+import { FIELD_MANAGER } from './write-status.ts';
+
+export type AgentInformers = ReturnType<typeof agentInformers>;
+
+/**
+ * What the agent of one host watches. Kinds of which a host may have few among many are selected by host at the API
+ * server, so that the agent's cost grows with its host, not with the fleet.
+ */
+export function agentInformers(client: KubeClient, host: string, log: Logger) {
+  const common = (kind: string) => ({
+    client,
+    fieldManagers: [FIELD_MANAGER],
+    onError: (err: unknown) => log.warn({ kind, err }, 'watching failed; trying again'),
+  });
+  return {
+    instances: typedInformer(VirtualMachineInstance, {
+      ...common('VirtualMachineInstance'),
+      fieldSelector: `spec.host=${host}`,
+    }),
+    volumes: typedInformer(Volume, { ...common('Volume'), fieldSelector: `status.host=${host}` }),
+    images: typedInformer(Image, { ...common('Image'), fieldSelector: `status.host=${host}` }),
+    datastores: typedInformer(Datastore, common('Datastore')),
+    switches: typedInformer(VirtualSwitch, common('VirtualSwitch')),
+  };
+}

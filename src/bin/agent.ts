@@ -1,0 +1,84 @@
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { runAgent } from '../agent/agent.ts';
+import { KubeClient, loadConfig } from '../kube/index.ts';
+import { createLogger, createMetrics, systemClock, terminationSignal } from '../runtime/index.ts';
+
+interface Flags {
+  readonly nodeName: string;
+  readonly kubeconfig?: string;
+  readonly libvirtUri: string;
+  readonly virtualization: 'auto' | 'kvm' | 'qemu';
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly domainLogDir: string;
+  readonly leaseDuration: number;
+  readonly concurrency: number;
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly logLevel?: string;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number.');
+  return Number(text);
+}
+
+const program = new Command('drover-agent')
+  .description('Runs the virtual machines of one KVM host as their instances in the Kubernetes API say.')
+  .addOption(
+    new Option('--node-name <name>', 'name of this host and its Node')
+      .env('NODE_NAME')
+      .default(hostname(), "the machine's"),
+  )
+  .option('--kubeconfig <file>', 'kubeconfig (default: $KUBECONFIG, the pod, then ~/.kube/config)')
+  .option('--libvirt-uri <uri>', 'where libvirt listens', 'qemu:///system')
+  .addOption(
+    new Option('--virtualization <type>', 'kvm, or qemu (emulation) where KVM does not run guests')
+      .choices(['auto', 'kvm', 'qemu'])
+      .env('DROVER_VIRTUALIZATION')
+      .default('auto'),
+  )
+  .option('--state-dir <folder>', 'what must survive a reboot', '/var/lib/drover/agent')
+  .option('--run-dir <folder>', 'what a reboot may take: cloud-init seeds', '/run/drover')
+  .option('--domain-log-dir <folder>', 'where libvirt writes the logs of domains', '/var/log/libvirt/qemu')
+  .option('--lease-duration <seconds>', 'how long the host counts as alive without a sign', wholeNumber, 15)
+  .option('--concurrency <count>', 'how many VMs are worked on at once', wholeNumber, 8)
+  .option('--http-host <address>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1')
+  .option('--http-port <port>', 'port of these; 0 picks a free one', wholeNumber, 0)
+  .option('--log-level <level>', 'trace, debug, info, warn or error (default: $DROVER_LOG_LEVEL, then info)');
+
+async function main(): Promise<void> {
+  const flags = program.parse().opts<Flags>();
+  const log = createLogger({ name: 'agent', ...(flags.logLevel && { level: flags.logLevel }) });
+  const metrics = createMetrics();
+  const client = new KubeClient({
+    connection: loadConfig({ ...(flags.kubeconfig && { kubeconfigPath: flags.kubeconfig }) }),
+    userAgent: 'drover-agent',
+    onCall: metrics.onApiCall,
+  });
+  try {
+    await runAgent(
+      {
+        host: flags.nodeName,
+        client,
+        libvirtUri: flags.libvirtUri,
+        virtualization: flags.virtualization,
+        stateDirectory: flags.stateDir,
+        seedDirectory: `${flags.runDir}/seeds`,
+        domainLogDirectory: flags.domainLogDir,
+        leaseDurationSeconds: flags.leaseDuration,
+        concurrency: flags.concurrency,
+        http: { host: flags.httpHost, port: flags.httpPort },
+        log,
+        metrics,
+        clock: systemClock,
+      },
+      terminationSignal(),
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+await main();

@@ -1,0 +1,213 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type VirtualMachineInstance as Instance,
+  VirtualMachineInstance,
+  type VirtualMachineInstanceSpec,
+  type VirtualMachineInstanceStatus,
+} from '../../../src/api/virtual-machine-instance.ts';
+import { type DomainFacts, domainFacts } from '../../../src/domain/index.ts';
+import type { KubeClient } from '../../../src/kube/index.ts';
+import { type Libvirt, openLibvirt } from '../../../src/libvirt/index.ts';
+import { instanceSpec } from '../../builders/virtual-machine-instance.ts';
+import type { ControlPlane } from '../../lab/control-plane/control-plane.ts';
+import { startControlPlane } from '../../lab/control-plane/start.ts';
+import type { LabHost } from '../../lab/host/lab-host.ts';
+import { stopAllProcesses } from '../../lab/processes.ts';
+import { claimIdentity, releaseIdentity } from '../../lab/slots.ts';
+import { installCrds } from '../api/install-crds.ts';
+import { adminClient } from '../control-plane.ts';
+import { eventually } from '../eventually.ts';
+import { type OwnHosts, startOwnHosts } from '../lab/own-hosts.ts';
+
+const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
+const AGENT = 'agent';
+const METRICS_PORT = 9464;
+export const NAMESPACE = 'default';
+
+/** One KVM host with a libvirtd of its own, an API server that it reaches, and the agent as a process in the host. */
+export class AgentWorld {
+  readonly host: LabHost;
+  readonly controlPlane: ControlPlane;
+  readonly client: KubeClient;
+  readonly libvirt: Libvirt;
+  readonly #remove: () => Promise<void>;
+  #serial = 0;
+
+  private constructor(parts: {
+    host: LabHost;
+    controlPlane: ControlPlane;
+    client: KubeClient;
+    libvirt: Libvirt;
+    remove: () => Promise<void>;
+  }) {
+    this.host = parts.host;
+    this.controlPlane = parts.controlPlane;
+    this.client = parts.client;
+    this.libvirt = parts.libvirt;
+    this.#remove = parts.remove;
+  }
+
+  static async open(purpose: string): Promise<AgentWorld> {
+    const own = await startOwnHosts(purpose, 1);
+    const identity = claimIdentity(CHECKOUT, `it-${process.pid}-${purpose}`);
+    const removeAll = async (): Promise<void> => {
+      await stopAllProcesses(identity.folder, { graceMs: 0 });
+      releaseIdentity(identity);
+      rmSync(identity.folder, { recursive: true, force: true });
+      await own.remove();
+    };
+    try {
+      const controlPlane = await startControlPlane({ identity, address: own.lab.subnet.gateway });
+      const client = adminClient(controlPlane.kubeconfig);
+      await installCrds(client);
+      const libvirt = await openLibvirt({ socketPath: hostOf(own).files.libvirtSocket });
+      const remove = async (): Promise<void> => {
+        await libvirt.close();
+        await client.close();
+        await controlPlane.close();
+        await removeAll();
+      };
+      return new AgentWorld({ host: hostOf(own), controlPlane, client, libvirt, remove });
+    } catch (error) {
+      await removeAll();
+      throw error;
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.#remove();
+  }
+
+  async startAgent(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const args = [
+      '--node-name',
+      this.host.name,
+      '--kubeconfig',
+      this.controlPlane.kubeconfig,
+      '--virtualization',
+      'qemu',
+      '--http-port',
+      String(METRICS_PORT),
+      '--log-level',
+      'debug',
+    ];
+    await this.host.startProcess({
+      name: AGENT,
+      command: process.execPath,
+      args: [join(CHECKOUT, 'src', 'bin', 'agent.ts'), ...args],
+      env,
+    });
+  }
+
+  async killAgent(): Promise<void> {
+    await this.host.stopProcess(AGENT, 0);
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.host.stopProcess(AGENT);
+  }
+
+  agentRuns(): boolean {
+    return this.host.findProcess(AGENT) !== undefined;
+  }
+
+  /** A name and UUIDs that no other test of this world has. */
+  fresh(name: string): { name: string; uid: string; domainUUID: string } {
+    const serial = String(++this.#serial).padStart(12, '0');
+    return { name: `${name}-${this.#serial}`, uid: `vm-${serial}`, domainUUID: `d0000000-0000-4000-8000-${serial}` };
+  }
+
+  /** Creates an instance as the operator would, for this host. */
+  async create(
+    vm: { name: string; uid: string; domainUUID: string },
+    changes: Partial<VirtualMachineInstanceSpec> = {},
+  ): Promise<Instance> {
+    const spec = instanceSpec({
+      host: this.host.name,
+      virtualMachineUID: vm.uid,
+      domainUUID: vm.domainUUID,
+      gracePeriodSeconds: 0,
+      ...changes,
+    });
+    return await this.client.create<Instance>(VirtualMachineInstance, {
+      apiVersion: 'drover.dev/v1alpha1',
+      kind: 'VirtualMachineInstance',
+      metadata: { namespace: NAMESPACE, name: vm.name },
+      spec,
+    });
+  }
+
+  async change(name: string, spec: Partial<VirtualMachineInstanceSpec>): Promise<Instance> {
+    return await this.client.patch<Instance>(
+      VirtualMachineInstance,
+      { namespace: NAMESPACE, name },
+      { type: 'merge', body: { spec } },
+    );
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.client.delete(VirtualMachineInstance, { namespace: NAMESPACE, name });
+  }
+
+  async status(name: string): Promise<VirtualMachineInstanceStatus | undefined> {
+    return (await this.client.get<Instance>(VirtualMachineInstance, { namespace: NAMESPACE, name })).status;
+  }
+
+  /** Waits until the status is as wanted, and returns it. */
+  async statusWhere(
+    name: string,
+    what: string,
+    wanted: (status: VirtualMachineInstanceStatus) => boolean,
+    timeoutMs = 30_000,
+  ): Promise<VirtualMachineInstanceStatus> {
+    let seen: VirtualMachineInstanceStatus | undefined;
+    try {
+      return await eventually(
+        `${name} is ${what}`,
+        async () => {
+          seen = await this.status(name);
+          return seen !== undefined && wanted(seen) ? seen : undefined;
+        },
+        timeoutMs,
+      );
+    } catch (error) {
+      throw new Error(`${name} should be ${what}; its status is ${JSON.stringify(seen)}`, { cause: error });
+    }
+  }
+
+  async phase(name: string, phase: VirtualMachineInstanceStatus['phase'], timeoutMs?: number) {
+    return await this.statusWhere(name, String(phase), (status) => status.phase === phase, timeoutMs);
+  }
+
+  /** Facts of a running domain; undefined when there is none of this name. */
+  async domain(name: string): Promise<(DomainFacts & { id: number }) | undefined> {
+    const { domains } = await this.libvirt.call('connectListAllDomains');
+    const dom = domains.find((each) => each.name === `${NAMESPACE}_${name}`);
+    if (dom === undefined) return undefined;
+    const { xml } = await this.libvirt.call('domainGetXmlDesc', { dom });
+    return { ...domainFacts(xml), id: dom.id };
+  }
+
+  /** The kernel's process number of the domain's QEMU, outside the host. */
+  async virsh(...args: string[]): Promise<string> {
+    return await this.host.run('virsh', ['-q', '-c', 'qemu:///system', ...args]);
+  }
+
+  /** One sample of the agent's metrics; 0 when it is not there yet. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const text = await this.host.run('curl', ['-sS', `http://127.0.0.1:${METRICS_PORT}/metrics`]);
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    return text
+      .split('\n')
+      .filter(
+        (line) =>
+          (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && wanted.every((label) => line.includes(label)),
+      )
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+}
+
+function hostOf({ host }: OwnHosts): LabHost {
+  return host(1);
+}
