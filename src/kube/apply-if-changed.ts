@@ -79,7 +79,7 @@ function sameAsOwned(fields: unknown, wanted: unknown, cached: unknown): boolean
 
 /** A scalar, an atomic value, or a container that was applied empty and that others may have filled. */
 function sameLeaf(wanted: unknown, cached: unknown): boolean {
-  if (Array.isArray(wanted) && wanted.length === 0) return Array.isArray(cached);
+  if (isEmptyList(wanted)) return Array.isArray(cached);
   if (isRecord(wanted) && Object.keys(wanted).length === 0) return isRecord(cached);
   return isDeepStrictEqual(wanted, cached);
 }
@@ -90,9 +90,12 @@ function sameMembers(
   wanted: Record<string, unknown>,
   cached: Record<string, unknown>,
 ): boolean {
-  const names = Object.keys(wanted);
+  const tracked = Object.keys(wanted).filter((name) => `f:${name}` in fields || !isEmptyList(wanted[name]));
   return (
-    names.length === owned.length && names.every((name) => sameAsOwned(fields[`f:${name}`], wanted[name], cached[name]))
+    tracked.length === owned.length &&
+    tracked.every((name) => sameAsOwned(fields[`f:${name}`], wanted[name], cached[name])) &&
+    // The server does not track who applied an empty list of items with keys.
+    Object.keys(wanted).every((name) => tracked.includes(name) || isEmptyList(cached[name]))
   );
 }
 
@@ -122,6 +125,10 @@ function names(fieldName: string, item: unknown): boolean {
   if (fieldName.startsWith('v:')) return isDeepStrictEqual(value, item);
   if (!fieldName.startsWith('k:') || !isRecord(value) || !isRecord(item)) return false;
   return Object.entries(value).every(([key, wanted]) => isDeepStrictEqual(item[key], wanted));
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

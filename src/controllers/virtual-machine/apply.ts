@@ -106,20 +106,22 @@ export async function updateInstance(
   log.info({ host: spec.host, epoch: spec.epoch, powerState: spec.powerState }, 'intent changed');
 }
 
-/** Lets an instance go whose host has confirmed that nothing of it runs. */
+/**
+ * Lets an instance go whose host has confirmed that nothing of it runs. The finalizer goes first: a deletion counts as a
+ * change of the intent, which the host would have to confirm again.
+ */
 export async function releaseInstance(
   { instance }: StepOf<'ReleaseInstance'>,
   { client, reservations }: Deps,
   { signal, log }: ReconcileContext,
 ): Promise<void> {
-  const { uid, name, namespace, deletionTimestamp } = instance.metadata;
-  if (deletionTimestamp === undefined) {
-    await client.delete(VirtualMachineInstance, { name, namespace }, { uid, signal });
-    log.info({ host: instance.spec.host }, 'instance deleted: its host confirmed that the domain is off');
-    return;
+  const { uid, deletionTimestamp, finalizers } = instance.metadata;
+  if (finalizers.includes(CLEANUP_FINALIZER)) {
+    await client.update(VirtualMachineInstance, releasedInstance(instance), { signal });
   }
-  await client.update(VirtualMachineInstance, releasedInstance(instance), { signal });
+  if (deletionTimestamp === undefined) await client.delete(VirtualMachineInstance, instance.metadata, { uid, signal });
   reservations.forget(keyOf(instance));
+  log.info({ host: instance.spec.host }, 'instance released: its host confirmed that the domain is off');
 }
 
 /** The user-data of the VM's Secret, readable by its host only. */

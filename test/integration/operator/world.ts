@@ -67,9 +67,19 @@ export class World {
     await this.#own.remove();
   }
 
-  /** Starts an operator that leads within a second or two. */
+  /** Starts an operator that leads within a second or two, and again when it has ended by itself, as a kubelet does. */
   startOperator(): void {
     const stopping = new AbortController();
+    const running = (async () => {
+      while (!stopping.signal.aborted) await this.#runOperator(stopping.signal);
+    })();
+    this.#stop = async () => {
+      stopping.abort();
+      await running;
+    };
+  }
+
+  async #runOperator(stop: AbortSignal): Promise<void> {
     const client = adminClient(this.controlPlane.kubeconfig, {
       userAgent: 'drover-operator',
       onCall: (call) => {
@@ -81,15 +91,11 @@ export class World {
       identity: `test-${process.hrtime.bigint()}`,
       leaseDurationMs: 3_000,
       http: { host: '127.0.0.1', port: 0 },
-      log: createLogger({ name: 'operator', level: 'error' }),
+      log: createLogger({ name: 'operator', level: process.env['DROVER_LOG_LEVEL'] ?? 'error' }),
       metrics: createMetrics(),
       clock: systemClock,
     });
-    const ended = operator.run(stopping.signal).finally(() => client.close());
-    this.#stop = async () => {
-      stopping.abort();
-      await ended;
-    };
+    await operator.run(stop).finally(() => client.close());
   }
 
   async stopOperator(): Promise<void> {

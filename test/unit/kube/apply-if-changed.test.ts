@@ -81,6 +81,12 @@ describe('appliesNothing', () => {
     expect(appliesNothing(object, cached, 'drover')).toBe(false);
   });
 
+  it('is true for an applied empty list that the server stores without an owner', () => {
+    const stored = { ...cached, spec: { ...Object(cached.spec), nics: [] } };
+    expect(appliesNothing(wanted({ ...same, nics: [] }), stored, 'drover')).toBe(true);
+    expect(appliesNothing(wanted({ ...same, nics: [] }), cached, 'drover')).toBe(false);
+  });
+
   it('is false for another manager and another subresource', () => {
     expect(appliesNothing(wanted(same), cached, 'other')).toBe(false);
     expect(appliesNothing(wanted(same), cached, 'drover', 'status')).toBe(false);
