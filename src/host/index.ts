@@ -5,6 +5,7 @@ export { DatastoreFiles, type DatastoreFilesOptions } from './datastore/files.ts
 export type { VerbArgs, VerbName, VerbResult } from './datastore/verbs.ts';
 export { isSystemError, syncPath, writeFileDurably } from './durable-file.ts';
 export type { ImageInfo } from './image-info.ts';
+export { type HostLoad, readHostLoad } from './load.ts';
 export type { BridgeWish } from './network/bridge-plan.ts';
 export * from './network/bridges.ts';
 export type { Network } from './network/links.ts';

@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { Counter, Gauge } from 'prom-client';
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
@@ -85,7 +85,7 @@ export function leaseNameOf(host: string): string {
   return `host-${host}`;
 }
 
-function observe({ metrics, clock }: HeartbeatDependencies, lag: IntervalHistogram) {
+function observe({ metrics, clock }: HeartbeatDependencies, lag: ReturnType<typeof monitorEventLoopDelay>) {
   const registers = [metrics.registry];
   let renewedMs: number | undefined;
   const total = new Counter({
