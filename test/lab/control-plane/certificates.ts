@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'nod
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { withLock } from '../lock.ts';
 
 const run = promisify(execFile);
 
@@ -60,7 +61,6 @@ export function serviceAccountKey(folder: string): { readonly privateKey: string
   return files;
 }
 
-/** The certificate appears last and by rename: a half-made pair is made again. */
 async function keyPair(
   folder: string,
   name: string,
@@ -71,6 +71,20 @@ async function keyPair(
   const pair: KeyPair = { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
   if (existsSync(pair.certificate)) return pair;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Two makers at once would leave one's certificate and the other's key.
+  await withLock(join(folder, 'lock'), ignore, async () => {
+    if (!existsSync(pair.certificate)) await make(pair, subject, extensions, signer);
+  });
+  return pair;
+}
+
+/** The certificate appears last and by rename: a half-made pair is made again. */
+async function make(
+  pair: KeyPair,
+  subject: string,
+  extensions: readonly string[],
+  signer: readonly string[],
+): Promise<void> {
   const draft = `${pair.certificate}.draft`;
   const wanted = extensions.flatMap((extension) => ['-addext', extension]);
   const output = ['-keyout', pair.key, '-out', draft];
@@ -89,11 +103,12 @@ async function keyPair(
     ]);
   } catch (error) {
     throw new Error(
-      `Cannot make the certificate "${name}" in ${folder} with openssl. Is the Debian package "openssl" installed?`,
+      `Cannot make the certificate ${pair.certificate} with openssl. Is the Debian package "openssl" installed?`,
       { cause: error },
     );
   }
   chmodSync(pair.key, 0o600);
   renameSync(draft, pair.certificate);
-  return pair;
 }
+
+function ignore(): void {}
