@@ -35,11 +35,7 @@ export const operatorUser = (namespace: string) => `system:serviceaccount:${name
 
 /** Replicas that may do everything in their namespace. No kubelet runs them; the API server does not mind. */
 export async function operatorPods(admin: KubeClient, namespace: string, count: number): Promise<OperatorPod[]> {
-  await admin.create(serviceAccountKind, {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { namespace, name: 'operator' },
-  });
+  await createServiceAccount(admin, namespace, 'operator');
   const binding = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'RoleBinding',
@@ -81,6 +77,10 @@ async function operatorPod(admin: KubeClient, namespace: string, name: string): 
     uid: metadata.uid,
   });
   return { name, client: tokenClient(token) };
+}
+
+export async function createServiceAccount(admin: KubeClient, namespace: string, name: string): Promise<void> {
+  await admin.create(serviceAccountKind, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace, name } });
 }
 
 export async function requestToken(
