@@ -1,8 +1,8 @@
-import { stringify } from 'yaml';
 import type { AnyKind } from './any-kind.ts';
 import { objectSchemaOf } from './crd.ts';
 import { type Field, fieldsOf } from './fields.ts';
 import type { StructuralSchema } from './structural-schema.ts';
+import { yamlOf } from './yaml.ts';
 
 /** The reference page of a kind, in Markdown. */
 export function referencePage(kind: AnyKind): string {
@@ -13,7 +13,7 @@ export function referencePage(kind: AnyKind): string {
     kind.description,
     facts(kind),
     '## Example',
-    fenced(stringify(exampleOf(kind), { lineWidth: 120 })),
+    fenced(yamlOf(exampleOf(kind))),
     '## spec',
     spec.description,
     fieldTable(fieldsOf(spec)),

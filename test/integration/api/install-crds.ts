@@ -18,11 +18,11 @@ export const crdKind: KindRef<CustomResourceDefinition> = {
 
 const FOLDER = join(import.meta.dirname, '../../../crds');
 
-/** The generated CRDs, as `kubectl apply -f crds` sends them. */
+/** The generated CRDs, as `kubectl apply -f crds` sends them: it reads YAML 1.1. */
 export function crdFiles(): CustomResourceDefinition[] {
   return readdirSync(FOLDER)
     .sort()
-    .map((file) => parse(readFileSync(join(FOLDER, file), 'utf8')) as CustomResourceDefinition);
+    .map((file) => parse(readFileSync(join(FOLDER, file), 'utf8'), { version: '1.1' }) as CustomResourceDefinition);
 }
 
 /** Installs Drover's kinds and waits until they are served. Harmless where they are already. */
