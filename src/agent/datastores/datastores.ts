@@ -36,6 +36,8 @@ export interface Datastores {
   run(signal: AbortSignal): Promise<void>;
   /** For Host.status, sorted by name. */
   report(): HostDatastore[];
+  /** Resolves when every Datastore was looked at once. */
+  readonly complete: Promise<void>;
   /** Whether the host can work on the Datastore now. */
   access(name: string): DatastoreAccess;
   /** Calls the listener when `report()` would say something else. Returns how to stop that. */
@@ -63,6 +65,8 @@ export async function watchDatastores(deps: DatastoresDependencies): Promise<Dat
 }
 
 class DatastoreWatch implements Datastores {
+  readonly complete: Promise<void>;
+  #completed: () => void = () => undefined;
   readonly #deps: DatastoresDependencies;
   readonly #known: KnownIdentities;
   readonly #watched = new Map<string, Watched>();
@@ -71,6 +75,9 @@ class DatastoreWatch implements Datastores {
   constructor(deps: DatastoresDependencies, known: KnownIdentities) {
     this.#deps = deps;
     this.#known = known;
+    this.complete = new Promise((resolve) => {
+      this.#completed = resolve;
+    });
     const watched = this.#watched;
     new Gauge({
       name: 'drover_datastore_available',
@@ -86,12 +93,12 @@ class DatastoreWatch implements Datastores {
 
   async run(signal: AbortSignal): Promise<void> {
     const { datastores, clock, probeIntervalMs = PROBE_INTERVAL_MS } = this.#deps;
-    const stopListening = datastores.onChange(() => this.#lookAtAll());
+    const stopListening = datastores.onChange(() => void this.#lookAtAll());
     try {
       await datastores.synced(signal);
       while (!signal.aborted) {
         await this.#known.keepOnly(new Set(datastores.list().map(({ metadata }) => metadata.uid)));
-        this.#lookAtAll();
+        void this.#lookAtAll().then(this.#completed);
         await clock.sleep(probeIntervalMs, signal);
       }
     } catch (error) {
@@ -117,7 +124,7 @@ class DatastoreWatch implements Datastores {
     return () => this.#listeners.delete(listener);
   }
 
-  #lookAtAll(): void {
+  async #lookAtAll(): Promise<void> {
     const datastores = this.#deps.datastores.list();
     const uids = new Set(datastores.map(({ metadata }) => metadata.uid));
     for (const [name, { uid, files }] of this.#watched) {
@@ -126,7 +133,7 @@ class DatastoreWatch implements Datastores {
       this.#watched.delete(name);
       this.#tell();
     }
-    for (const datastore of datastores) void this.#look(datastore);
+    await Promise.all(datastores.map((datastore) => this.#look(datastore)));
   }
 
   /** Never rejects: whatever fails is what is reported. */

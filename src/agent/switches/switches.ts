@@ -43,6 +43,8 @@ export interface Switches {
   portOf(nic: Pick<InstanceNic, 'virtualSwitchName' | 'vlan'>, signal?: AbortSignal): Promise<NicPort>;
   /** For Host.status, sorted by name. */
   report(): HostSwitch[];
+  /** Resolves when every VirtualSwitch was looked at once. */
+  readonly complete: Promise<void>;
   /** Calls the listener when `report()` would say something else. Returns how to stop that. */
   onChange(listener: () => void): () => void;
 }
@@ -54,6 +56,8 @@ export function watchSwitches(deps: SwitchesDependencies): Switches {
 }
 
 class SwitchWatch implements Switches {
+  readonly complete: Promise<void>;
+  #completed: () => void = () => undefined;
   readonly #deps: SwitchesDependencies;
   readonly #listeners = new Set<() => void>();
   #shown: readonly HostSwitch[] = [];
@@ -62,6 +66,9 @@ class SwitchWatch implements Switches {
 
   constructor(deps: SwitchesDependencies) {
     this.#deps = deps;
+    this.complete = new Promise((resolve) => {
+      this.#completed = resolve;
+    });
     const shown = () => this.#shown;
     new Gauge({
       name: 'drover_switch_available',
@@ -123,6 +130,7 @@ class SwitchWatch implements Switches {
       shown.push({ name, available: verdict.ok, message: verdict.ok ? '' : verdict.message.slice(0, 1024) });
     }
     this.#show(shown);
+    this.#completed();
     const removed = await this.#alone(() =>
       removeUnusedBridges(this.#deps.network, ({ name, vlan }) => this.#isWanted(name, vlan), signal),
     );

@@ -1,0 +1,38 @@
+import { release } from 'node:os';
+import type { HostStatus } from '../../api/host.ts';
+import type { Libvirt } from '../../libvirt/index.ts';
+import { hostCpu, versionText } from './capabilities.ts';
+
+/** What libvirt knows of the host. */
+export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'capacity' | 'versions'>>;
+
+const KIB = 1024;
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Asks libvirt for the host's hardware and versions.
+ * @throws LibvirtError, LibvirtTransportError
+ */
+export async function readHostFacts(
+  libvirt: Pick<Libvirt, 'call'>,
+  agentVersion: string,
+  signal: AbortSignal,
+): Promise<HostFacts> {
+  const options = { signal, timeoutMs: TIMEOUT_MS };
+  const [node, { capabilities }, { libVer }, { hvVer }] = await Promise.all([
+    libvirt.call('nodeGetInfo', {}, options),
+    libvirt.call('connectGetCapabilities', {}, options),
+    libvirt.call('connectGetLibVersion', {}, options),
+    libvirt.call('connectGetVersion', {}, options),
+  ]);
+  return {
+    cpu: hostCpu(capabilities, node),
+    capacity: { cpuCores: node.cpus, memoryBytes: Number(node.memory) * KIB },
+    versions: {
+      libvirt: versionText(libVer),
+      qemu: versionText(hvVer),
+      agent: agentVersion.slice(0, 64),
+      kernel: release().slice(0, 128),
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { Host, HostStatus } from '../../api/host.ts';
+import { type ConditionInput, setConditions } from '../../runtime/index.ts';
+import type { HostFacts } from './facts.ts';
+
+/** All that a Host's status is made of. */
+export interface HostObservation {
+  /** The newest facts that libvirt gave. Absent: it never answered. */
+  readonly facts: HostFacts | undefined;
+  readonly libvirt: { readonly ok: true } | { readonly ok: false; readonly message: string };
+  readonly virtualization: { readonly type: 'kvm' | 'qemu'; readonly reason: string; readonly message: string };
+  readonly bootID: string;
+  /** Where load figures are served. Absent: nowhere. */
+  readonly usage: Required<Pick<HostStatus, 'address' | 'usagePort' | 'usageCertificate'>> | undefined;
+  readonly sealingKey: string;
+  readonly datastores: HostStatus['datastores'];
+  readonly switches: HostStatus['switches'];
+  readonly foreignDomains: HostStatus['foreignDomains'];
+  readonly strayDomains: HostStatus['strayDomains'];
+}
+
+/** What the schema allows; more are left out, in the order given. */
+const MAX_ENTRIES = 256;
+
+/** Pure: the status that says it. Transition times follow from the status before. */
+export function hostStatus(host: Host, seen: HostObservation, now: Date): HostStatus {
+  const observedGeneration = host.metadata.generation;
+  const conditions = [readyOf(seen), kvmAvailableOf(seen)].map((condition) => ({ ...condition, observedGeneration }));
+  const own = (host.status?.conditions ?? []).filter(({ type }) => conditions.some((other) => other.type === type));
+  return {
+    observedGeneration,
+    bootID: seen.bootID,
+    ...seen.usage,
+    sealingKey: seen.sealingKey,
+    ...(seen.facts ?? lastFacts(host)),
+    virtualization: seen.virtualization.type,
+    datastores: seen.datastores.slice(0, MAX_ENTRIES),
+    switches: seen.switches.slice(0, MAX_ENTRIES),
+    foreignDomains: seen.foreignDomains.slice(0, MAX_ENTRIES),
+    strayDomains: seen.strayDomains.slice(0, MAX_ENTRIES),
+    conditions: [...setConditions(own, conditions, now)],
+  };
+}
+
+/** While libvirt is away, what it said before still holds: hardware does not change with it. */
+function lastFacts({ status }: Host): Partial<HostFacts> {
+  const { cpu, capacity, versions } = status ?? {};
+  return { ...(cpu && { cpu }), ...(capacity && { capacity }), ...(versions && { versions }) };
+}
+
+function readyOf({ libvirt }: HostObservation): ConditionInput {
+  if (libvirt.ok) return { type: 'Ready', status: 'True', reason: 'AgentReady', message: 'libvirt answers' };
+  const message = `${libvirt.message}. VMs run on, but none can be started or stopped; look at libvirtd of the host`;
+  return { type: 'Ready', status: 'False', reason: 'LibvirtUnreachable', message };
+}
+
+function kvmAvailableOf({ virtualization: { type, reason, message } }: HostObservation): ConditionInput {
+  return { type: 'KVMAvailable', status: type === 'kvm' ? 'True' : 'False', reason, message };
+}
