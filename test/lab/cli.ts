@@ -141,5 +141,6 @@ try {
 /** The message and those of its causes; no stack, since the user of a lab is no developer of it. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}\n  because: ${describe(error.cause)}`;
+  const cause = error.cause === undefined ? '' : describe(error.cause);
+  return error.message.includes(cause) ? error.message : `${error.message}\n  because: ${cause}`;
 }

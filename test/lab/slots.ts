@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   identityOf,
@@ -42,37 +42,39 @@ export function claimIdentity(
   claimsFolder: string = CLAIMS_FOLDER,
 ): LabIdentity {
   const preferred = preferredSlot(checkout, instance);
-  const owner = identityOf(checkout, instance, preferred).folder;
-  mkdirSync(owner, { recursive: true });
+  const { folder } = identityOf(checkout, instance, preferred);
+  mkdirSync(folder, { recursive: true });
   mkdirSync(claimsFolder, { recursive: true, mode: 0o1777 });
 
-  const held = slotHeldBy(owner, claimsFolder);
-  if (held !== undefined) return identityOf(checkout, instance, held);
+  // Its own ports are in use when it runs: that it had the slot before counts, also when somebody emptied /run.
+  const own = ownSlot(folder);
+  if (own !== undefined && take(own, folder, claimsFolder)) return identityOf(checkout, instance, own);
 
   const inUse = machine();
   for (let step = 0; step < SLOT_COUNT; step++) {
     const slot = (preferred + step) % SLOT_COUNT;
-    if (isUsable(slot, inUse) && take(slot, owner, claimsFolder)) return identityOf(checkout, instance, slot);
+    if (isUsable(slot, inUse) && take(slot, folder, claimsFolder)) {
+      writeFileSync(slotFile(folder), `${slot}\n`);
+      return identityOf(checkout, instance, slot);
+    }
   }
   throw new Error(
-    `No slot is left for the lab in ${owner}: all ${SLOT_COUNT} subnets and port ranges are taken. ` +
+    `No slot is left for the lab in ${folder}: all ${SLOT_COUNT} subnets and port ranges are taken. ` +
       `Stop other labs with "make lab-down" in their checkouts, which the files in ${claimsFolder} name; ` +
       'a file there whose checkout is gone may be deleted.',
   );
 }
 
 /** The identity that this lab has claimed; undefined when it has none, because it is down. */
-export function findIdentity(
-  checkout: string,
-  instance: string,
-  claimsFolder: string = CLAIMS_FOLDER,
-): LabIdentity | undefined {
-  const slot = slotHeldBy(identityOf(checkout, instance, 0).folder, claimsFolder);
+export function findIdentity(checkout: string, instance: string): LabIdentity | undefined {
+  const slot = ownSlot(identityOf(checkout, instance, 0).folder);
   return slot === undefined ? undefined : identityOf(checkout, instance, slot);
 }
 
 export function releaseIdentity(lab: LabIdentity, claimsFolder: string = CLAIMS_FOLDER): void {
-  if (slotHeldBy(lab.folder, claimsFolder) === lab.slot) rmSync(claimFile(lab.slot, claimsFolder), { force: true });
+  const claim = claimFile(lab.slot, claimsFolder);
+  if (ownerOf(claim) === lab.folder) rmSync(claim, { force: true });
+  rmSync(slotFile(lab.folder), { force: true });
 }
 
 export function isUsable(slot: number, machine: MachineUse): boolean {
@@ -88,12 +90,13 @@ export function isUsable(slot: number, machine: MachineUse): boolean {
 /** The claim appears whole or not at all: written aside, then linked, which fails if another lab was faster. */
 function take(slot: number, owner: string, claimsFolder: string): boolean {
   const draft = join(claimsFolder, `.${randomUUID()}`);
+  const claim = claimFile(slot, claimsFolder);
   try {
     writeFileSync(draft, `${owner}\n`);
-    linkSync(draft, claimFile(slot, claimsFolder));
+    linkSync(draft, claim);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return ownerOf(claim) === owner;
     throw new Error(
       `Cannot claim lab slot ${slot} in ${claimsFolder}. Run the lab as root, or make that folder writable.`,
       { cause: error },
@@ -103,12 +106,17 @@ function take(slot: number, owner: string, claimsFolder: string): boolean {
   }
 }
 
-function slotHeldBy(owner: string, claimsFolder: string): number | undefined {
-  if (!existsSync(claimsFolder)) return undefined;
-  for (const name of readdirSync(claimsFolder).sort()) {
-    if (!name.startsWith('.') && readFileSync(join(claimsFolder, name), 'utf8').trim() === owner) return Number(name);
-  }
-  return undefined;
+function ownSlot(folder: string): number | undefined {
+  const file = slotFile(folder);
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+}
+
+function slotFile(folder: string): string {
+  return join(folder, 'slot');
+}
+
+function ownerOf(claim: string): string | undefined {
+  return existsSync(claim) ? readFileSync(claim, 'utf8').trim() : undefined;
 }
 
 function claimFile(slot: number, claimsFolder: string): string {

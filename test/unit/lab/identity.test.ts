@@ -102,10 +102,12 @@ describe('slots', () => {
     expect(() => claimIdentity(checkout('c'), 'lab', () => IDLE, claims)).toThrow('No slot is left');
   });
 
-  it('stay with their lab until it releases them, even once its own ports are in use', () => {
+  it('stay with their lab until it releases them, also when its own ports are in use and somebody emptied /run', () => {
     const claims = join(scratch, 'claims');
     const first = claimIdentity(checkout('a'), 'lab', () => IDLE, claims);
     const busy = { listeningPorts: new Set([first.ports.etcdClient]), routes: [] };
+    expect(claimIdentity(checkout('a'), 'lab', () => busy, claims)).toEqual(first);
+    rmSync(claims, { recursive: true });
     expect(claimIdentity(checkout('a'), 'lab', () => busy, claims)).toEqual(first);
     releaseIdentity(first, claims);
     expect(claimIdentity(checkout('a'), 'lab', () => busy, claims).slot).not.toBe(first.slot);
