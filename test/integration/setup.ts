@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { removeAbandonedControlPlanes, startOwnControlPlane } from './control-plane.ts';
+import { removeAbandonedControlPlanes, startOwnControlPlane } from './own-control-plane.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
