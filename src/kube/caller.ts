@@ -50,13 +50,15 @@ export class Caller {
   async write<T>(call: Call, options: CallOptions): Promise<T> {
     if (!this.#guard) return await this.read<T>(call, options);
     const timeoutMs = Math.min(options.timeoutMs ?? this.#timeoutMs, this.#guard.remainingMs(wordsOf(call)));
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#guard.signal]) : this.#guard.signal;
-    return await this.read<T>(call, { timeoutMs, signal });
+    return await this.#send<T>(call, timeoutMs, [...signalsOf(options), this.#guard.signal]);
   }
 
   /** The answer is trusted to have the kind's shape: the API server holds every stored object to its schema. */
   async read<T>(call: Call, options: CallOptions): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    return await this.#send<T>(call, options.timeoutMs ?? this.#timeoutMs, signalsOf(options));
+  }
+
+  async #send<T>(call: Call, timeoutMs: number, signals: readonly AbortSignal[]): Promise<T> {
     const startedMs = performance.now();
     const what = wordsOf(call);
     let code = 0;
@@ -71,7 +73,7 @@ export class Caller {
             body: JSON.stringify(call.body),
             contentType: call.contentType ?? JSON_TYPE,
           }),
-          ...(options.signal && { signal: options.signal }),
+          signals,
         },
         timeoutMs,
       );
@@ -84,6 +86,10 @@ export class Caller {
       this.#onCall({ verb: call.verb, resource: call.resource, code, durationMs: performance.now() - startedMs });
     }
   }
+}
+
+function signalsOf({ signal }: CallOptions): AbortSignal[] {
+  return signal ? [signal] : [];
 }
 
 function parse<T>(what: string, text: string): T {

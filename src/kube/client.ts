@@ -158,12 +158,7 @@ export class KubeClient {
     });
     let code = 0;
     try {
-      const chunks = this.#transport.stream({
-        what,
-        method: 'GET',
-        path,
-        ...(options.signal && { signal: options.signal }),
-      });
+      const chunks = this.#transport.stream({ what, method: 'GET', path }, options.signal);
       yield* readWatchEvents<T>(what, chunks);
       code = 200;
     } catch (error) {

@@ -87,7 +87,11 @@ function fromKubeconfig(paths: readonly string[], context: string | undefined): 
   if (!chosen) throw new Error(`There is no context "${name ?? ''}" ${where}: choose one of its contexts.`);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error(`The context "${name}" names the cluster "${chosen.cluster}", which is not ${where}.`);
+  if (cluster.proxyUrl)
+    throw new Error(`The cluster "${cluster.name}" has a proxy-url ${where}: proxies are not supported.`);
   const user = config.getCurrentUser();
+  if (user?.impersonateUser)
+    throw new Error(`The user "${user.name}" impersonates another ${where}: that is not supported.`);
   if (!user) throw new Error(`The context "${name}" names the user "${chosen.user}", which is not ${where}.`);
   return connectionTo(config, cluster, user, chosen.namespace, tokenFileOf(paths, user.name));
 }

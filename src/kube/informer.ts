@@ -8,7 +8,7 @@ import type { WatchEvent } from './watch.ts';
 export type ChangeHandler<T> = (change: Change<T>) => void;
 
 export interface InformerOptions<T extends KubeObject> extends ReflectorOptions<T> {
-  /** Shrinks an object before it is cached, e.g. drops managedFields. Absent: cached as received. */
+  /** Shrinks an object before it is cached; must keep its name, uid and resourceVersion. Absent: cached as received. */
   transform?: (object: T) => T;
   /** Index name → values of an object. */
   indexes?: Readonly<Record<string, IndexFunction<T>>>;

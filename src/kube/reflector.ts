@@ -13,7 +13,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selectors {
   pageSize?: number;
   /** Absent: 200 ms doubling to 30 s, half of it random. */
   backoff?: BackoffPolicy;
-  /** Absent: the server chooses nothing; 5 to 10 minutes at random. */
+  /** How long the server keeps a watch open, in seconds. Absent: 5 to 10 minutes, chosen at random. */
   watchSeconds?: number;
   clock?: Clock;
   /** Source of jitter in [0, 1). Absent: Math.random. */
@@ -32,6 +32,8 @@ export interface ReflectorSink<T> {
 }
 
 const DEFAULT_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 30_000, factor: 2, jitterFraction: 0.5 };
+/** A page of 500 large objects takes a busy server seconds. */
+const LIST_TIMEOUT_MS = 60_000;
 /** A watch that lived this long worked, even if nothing happened in it. */
 const HEALTHY_WATCH_MS = 5_000;
 /**
@@ -87,7 +89,7 @@ export class Reflector<T extends KubeObject> {
       const options: ListOptions = {
         ...selectorsOf(this.#options),
         signal,
-        timeoutMs: 60_000,
+        timeoutMs: LIST_TIMEOUT_MS,
         ...(pageSize !== undefined && { limit: pageSize }),
         ...(continueToken !== undefined && { continueToken }),
       };
@@ -117,8 +119,9 @@ export class Reflector<T extends KubeObject> {
       if (event.type === 'BOOKMARK') {
         this.#version = event.resourceVersion;
       } else {
+        const version = event.object.metadata.resourceVersion;
         this.#sink.event(event);
-        this.#version = event.object.metadata.resourceVersion;
+        this.#version = version;
       }
     }
     const livedMs = this.#clock.monotonicMs() - startedMs;

@@ -2,7 +2,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { KubeConnection } from './config.ts';
 import { errorOfFailure, errorOfResponse } from './error-response.ts';
 
-export interface HttpRequest {
+export interface WireRequest {
   /** The call in words, e.g. `apply virtualmachines default/web`: begins every error message. */
   what: string;
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -10,7 +10,11 @@ export interface HttpRequest {
   path: string;
   body?: string;
   contentType?: string;
-  signal?: AbortSignal;
+}
+
+export interface HttpRequest extends WireRequest {
+  /** Any of them ends the request. */
+  signals: readonly AbortSignal[];
 }
 
 export interface HttpAnswer {
@@ -75,8 +79,8 @@ export class Transport {
     };
     const onAbort = () => end('aborted');
     const timer = setTimeout(() => end('timeout'), timeoutMs);
-    request.signal?.addEventListener('abort', onAbort, { once: true });
-    if (request.signal?.aborted) onAbort();
+    for (const signal of request.signals) signal.addEventListener('abort', onAbort, { once: true });
+    if (request.signals.some((signal) => signal.aborted)) onAbort();
     try {
       const response = await this.#send(this.#calls, request, controller.signal);
       const text = await response.body.text();
@@ -86,18 +90,18 @@ export class Transport {
       throw errorOfFailure(request.what, error, ended, timeoutMs);
     } finally {
       clearTimeout(timer);
-      request.signal?.removeEventListener('abort', onAbort);
+      for (const signal of request.signals) signal.removeEventListener('abort', onAbort);
     }
   }
 
   /** Opens a watch. The chunks end when the server closes it; they break off with a KubeError otherwise. */
-  async *stream(request: HttpRequest): AsyncGenerator<Buffer, void, undefined> {
+  async *stream(request: WireRequest, signal?: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     try {
-      const response = await this.#send(this.#watches, request, request.signal);
+      const response = await this.#send(this.#watches, request, signal);
       if (response.statusCode >= 300) throw refusal(request, response, await response.body.text());
       for await (const chunk of response.body) yield chunk;
     } catch (error) {
-      throw errorOfFailure(request.what, error, request.signal?.aborted ? 'aborted' : undefined);
+      throw errorOfFailure(request.what, error, signal?.aborted ? 'aborted' : undefined);
     }
   }
 
@@ -105,7 +109,7 @@ export class Transport {
     await Promise.all([this.#calls.destroy(), this.#watches.destroy()]);
   }
 
-  async #send(pool: Pool, request: HttpRequest, signal: AbortSignal | undefined): Promise<Dispatcher.ResponseData> {
+  async #send(pool: Pool, request: WireRequest, signal: AbortSignal | undefined): Promise<Dispatcher.ResponseData> {
     const source = this.#connection.token;
     const first = await this.#sendOnce(pool, request, signal, await source?.token());
     if (first.statusCode !== 401 || !source) return first;
@@ -117,7 +121,7 @@ export class Transport {
 
   async #sendOnce(
     pool: Pool,
-    request: HttpRequest,
+    request: WireRequest,
     signal: AbortSignal | undefined,
     token: string | undefined,
   ): Promise<Dispatcher.ResponseData> {
@@ -136,7 +140,7 @@ export class Transport {
   }
 }
 
-function refusal(request: HttpRequest, response: Dispatcher.ResponseData, text: string) {
+function refusal(request: { what: string }, response: Dispatcher.ResponseData, text: string) {
   const retryAfter = response.headers['retry-after'];
   return errorOfResponse(
     request.what,

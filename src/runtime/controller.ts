@@ -3,6 +3,7 @@ import {
   type AnyInformer,
   type Change,
   type Clock,
+  KubeError,
   type KubeObject,
   type ObjectKey,
   type SharedInformer,
@@ -152,10 +153,12 @@ export class Controller {
         log.info({ code, why: error.message, afterMs: treatment.requeueAfterMs }, 'waiting');
         return;
       case 'transient': {
-        const ownMs = this.#queue.addWithBackoff(key);
+        // An overloaded API server says how long to stay away (429 with Retry-After).
+        const askedMs = error.cause instanceof KubeError ? error.cause.retryAfterMs : undefined;
+        const afterMs = this.#queue.addWithBackoff(key, askedMs);
         // A stale cache is everyday life and heals by itself.
-        if (code === 'ApiConflict') log.debug({ code, failures, afterMs: ownMs, why: error.message }, 'trying again');
-        else log.warn({ code, failures, afterMs: ownMs, err: error }, 'failed, trying again');
+        if (code === 'ApiConflict') log.debug({ code, failures, afterMs, why: error.message }, 'trying again');
+        else log.warn({ code, failures, afterMs, err: error }, 'failed, trying again');
         return;
       }
     }

@@ -51,11 +51,14 @@ export class WorkQueue {
     this.#delayed.set(key, { dueAtMs, timer: this.#clock.setTimeout(() => this.add(key), Math.max(delayMs, 0)) });
   }
 
-  /** Due after this key's backoff, which grows with every call until `forget`. Returns the delay in milliseconds. */
-  addWithBackoff(key: string): number {
+  /**
+   * Due after this key's backoff, which grows with every call until `forget`, but not before `atLeastMs`.
+   * @returns the delay in milliseconds.
+   */
+  addWithBackoff(key: string, atLeastMs = 0): number {
     const failures = this.failuresOf(key) + 1;
     this.#failures.set(key, failures);
-    const delayMs = backoffDelayMs(this.#backoff, failures, this.#random);
+    const delayMs = Math.max(backoffDelayMs(this.#backoff, failures, this.#random), atLeastMs);
     this.addAfter(key, delayMs);
     return delayMs;
   }

@@ -17,7 +17,7 @@ import { configMap, configMapKind, newNamespace } from './objects.ts';
 const admin = sharedClient();
 afterAll(() => admin.close());
 
-const fast = { leaseDurationMs: 2_000, renewDeadlineMs: 1_200, retryPeriodMs: 200 };
+const fast = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 250 };
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();

@@ -84,7 +84,7 @@ async function startLeader(client: KubeClient, clock: Clock): Promise<Leader> {
     client,
     lease: { namespace, name: 'operator' },
     identity: await leaderIdentity(client),
-    leaseDurationMs: 1_000,
+    leaseDurationMs: 3_000,
     clock,
   });
   const acquired = Promise.withResolvers<Leadership>();

@@ -47,7 +47,7 @@ function start(
     client,
     lease: { namespace, name: 'copier' },
     identity: 'a',
-    leaseDurationMs: 2_000,
+    leaseDurationMs: 3_000,
     ...lead,
   };
   const manager = copier({

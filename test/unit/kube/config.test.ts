@@ -115,6 +115,13 @@ describe('loadConfig', () => {
     expect(() => loadConfig(options)).toThrow(says);
   });
 
+  it('refuses what it would otherwise have to ignore', () => {
+    const proxied = kubeconfig('a', {}, { 'proxy-url': 'http://proxy.example' });
+    expect(() => loadConfig({ kubeconfigPath: proxied })).toThrow(/has a proxy-url .*proxies are not supported/);
+    const impersonating = kubeconfig('b', { as: 'somebody' });
+    expect(() => loadConfig({ kubeconfigPath: impersonating })).toThrow(/"u" impersonates another .*not supported/);
+  });
+
   it('names the context, and the cluster that a context misses', () => {
     const kubeconfigPath = kubeconfig('config', {});
     expect(() => loadConfig({ kubeconfigPath, context: 'nope' })).toThrow(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { KubeError } from '../../../src/kube/index.ts';
 import {
   CodedError,
   Controller,
@@ -62,6 +63,18 @@ describe('Controller', () => {
       expect(gap).toBeGreaterThanOrEqual(8 * 2 ** index);
     }
     expect(await outcomes(metrics)).toEqual({ LibvirtUnavailable: 4, done: 1 });
+  });
+
+  it('stays away from an overloaded API server for as long as that asks', async () => {
+    const atMs: number[] = [];
+    const { clock, controller } = start(async (_key, context) => {
+      atMs.push(context.clock.monotonicMs());
+      if (atMs.length > 1) return done;
+      throw new KubeError({ code: 429, reason: 'TooManyRequests', message: 'slow down', retryAfterMs: 3_000 });
+    });
+    controller.enqueue('a');
+    await clock.advance(10_000);
+    expect(atMs).toEqual([0, 3_000]);
   });
 
   it('looks again after the fixed time of a waiting failure or a result', async () => {
