@@ -65,8 +65,8 @@ export async function watchDatastores(deps: DatastoresDependencies): Promise<Dat
 }
 
 class DatastoreWatch implements Datastores {
-  readonly complete: Promise<void>;
-  #completed: () => void = () => undefined;
+  readonly #first = Promise.withResolvers<void>();
+  readonly complete = this.#first.promise;
   readonly #deps: DatastoresDependencies;
   readonly #known: KnownIdentities;
   readonly #watched = new Map<string, Watched>();
@@ -75,9 +75,6 @@ class DatastoreWatch implements Datastores {
   constructor(deps: DatastoresDependencies, known: KnownIdentities) {
     this.#deps = deps;
     this.#known = known;
-    this.complete = new Promise((resolve) => {
-      this.#completed = resolve;
-    });
     const watched = this.#watched;
     new Gauge({
       name: 'drover_datastore_available',
@@ -98,7 +95,7 @@ class DatastoreWatch implements Datastores {
       await datastores.synced(signal);
       while (!signal.aborted) {
         await this.#known.keepOnly(new Set(datastores.list().map(({ metadata }) => metadata.uid)));
-        void this.#lookAtAll().then(this.#completed);
+        void this.#lookAtAll().then(this.#first.resolve);
         await clock.sleep(probeIntervalMs, signal);
       }
     } catch (error) {

@@ -56,8 +56,8 @@ export function watchSwitches(deps: SwitchesDependencies): Switches {
 }
 
 class SwitchWatch implements Switches {
-  readonly complete: Promise<void>;
-  #completed: () => void = () => undefined;
+  readonly #first = Promise.withResolvers<void>();
+  readonly complete = this.#first.promise;
   readonly #deps: SwitchesDependencies;
   readonly #listeners = new Set<() => void>();
   #shown: readonly HostSwitch[] = [];
@@ -66,9 +66,6 @@ class SwitchWatch implements Switches {
 
   constructor(deps: SwitchesDependencies) {
     this.#deps = deps;
-    this.complete = new Promise((resolve) => {
-      this.#completed = resolve;
-    });
     const shown = () => this.#shown;
     new Gauge({
       name: 'drover_switch_available',
@@ -130,7 +127,7 @@ class SwitchWatch implements Switches {
       shown.push({ name, available: verdict.ok, message: verdict.ok ? '' : verdict.message.slice(0, 1024) });
     }
     this.#show(shown);
-    this.#completed();
+    this.#first.resolve();
     const removed = await this.#alone(() =>
       removeUnusedBridges(this.#deps.network, ({ name, vlan }) => this.#isWanted(name, vlan), signal),
     );

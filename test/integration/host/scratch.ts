@@ -15,3 +15,14 @@ export function scratchDirectory(): string {
 export function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
 }
+
+/** A file system (tmpfs) of this size that the running test has for itself. */
+export function smallFileSystem(bytes: number): string {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-fs-'));
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'drover-test', directory);
+  onTestFinished(() => {
+    run('umount', '--lazy', directory);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
+}
