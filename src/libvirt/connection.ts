@@ -5,6 +5,7 @@ import { type AnyProcedure, PROGRAM_VERSION } from './procedures/procedure.ts';
 import { SESSION } from './procedures/session.ts';
 import type { Target } from './transport/address.ts';
 import { KEEPALIVE_PROGRAM, KeepaliveClock, pongFrame } from './transport/keepalive.ts';
+import { Outbox } from './transport/outbox.ts';
 import { openSocket } from './transport/socket.ts';
 import { decodeError, decodePayload } from './wire/decode.ts';
 import { encodeCall } from './wire/encode.ts';
@@ -38,12 +39,12 @@ export interface ConnectionListener {
 /** One connection to a daemon, opened and authenticated. Knows nothing of reconnecting, limits or who waits. */
 export class Connection {
   readonly #socket: Socket;
+  readonly #outbox: Outbox;
   readonly #target: Target;
   readonly #pending = new Map<number, Pending>();
   readonly #keepalive: KeepaliveClock;
   #listener: ConnectionListener = {};
   #serial = 0;
-  #corked = false;
   #closed: LibvirtTransportError | null = null;
 
   /** @throws LibvirtTransportError `unreachable`, `refused`, or `aborted` when the signal comes first. */
@@ -58,11 +59,11 @@ export class Connection {
       await connection.#introduce();
       return connection;
     } catch (error) {
-      const failure = signal?.aborted === true ? 'aborted' : 'unreachable';
-      const why = error instanceof Error ? error.message : String(error);
-      connection.close(failure, `the connection could not be opened: ${why}`, error);
-      // What is refused for a reason the daemon gave stays that; everything else is a daemon that did not answer.
-      throw isTransportError(error, 'refused', 'protocol') ? error : connection.#closed;
+      const why = `the connection could not be opened: ${error instanceof Error ? error.message : String(error)}`;
+      connection.close('closed', why);
+      // A refusal for a reason that the daemon gave stays that; everything else is a daemon that did not answer.
+      if (isTransportError(error, 'refused', 'protocol')) throw error;
+      throw connection.#failure(signal?.aborted === true ? 'aborted' : 'unreachable', why, false, error);
     } finally {
       either.removeEventListener('abort', giveUp);
     }
@@ -71,8 +72,9 @@ export class Connection {
   private constructor(socket: Socket, target: Target, keepalive: Keepalive) {
     this.#socket = socket;
     this.#target = target;
+    this.#outbox = new Outbox(socket, target.address.transport === 'tls');
     this.#keepalive = new KeepaliveClock(keepalive, {
-      ping: (frame) => this.#write(frame),
+      ping: (frame) => this.#outbox.write(frame),
       dead: (silentMs) => this.close('lost', `no sign of life for ${silentMs / 1000} s`),
     });
     const frames = new FrameReader((frame) => this.#receive(frame));
@@ -115,7 +117,7 @@ export class Connection {
     }
     this.#pending.set(this.#serial, pending);
     setSerial(frame, this.#serial);
-    this.#write(frame);
+    this.#outbox.write(frame);
     return this.#serial;
   }
 
@@ -131,17 +133,12 @@ export class Connection {
     });
   }
 
-  /** Sends part of a stream; resolves when the socket wants more. */
+  /** Sends part of a stream; resolves when there is room for more. */
   async sendStream(frame: Buffer): Promise<void> {
-    if (this.#closed !== null) throw this.#closed;
-    if (this.#socket.write(frame)) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        this.#socket.off('drain', done).off('close', done);
-        resolve();
-      };
-      this.#socket.once('drain', done).once('close', done);
-    });
+    if (this.#closed === null) {
+      this.#outbox.write(frame);
+      await this.#outbox.ready();
+    }
     if (this.#closed !== null) throw this.#closed;
   }
 
@@ -198,25 +195,12 @@ export class Connection {
     return this.#failure('refused', why, false, undefined);
   }
 
-  /** Requests of one turn of the event loop leave in one system call. */
-  #write(frame: Buffer): void {
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(frame);
-  }
-
   #receive(frame: Buffer): void {
     if (this.#closed !== null) return;
     const header = readHeader(frame);
     if (header.program === KEEPALIVE_PROGRAM) {
       const answer = pongFrame(header);
-      if (answer !== null) this.#write(answer);
+      if (answer !== null) this.#outbox.write(answer);
       return;
     }
     if (header.version !== PROGRAM_VERSION)

@@ -11,6 +11,7 @@ export {
 export type { EventName, EventOf } from './events/table.ts';
 export type { CallParameters, ClientEvents, Libvirt } from './libvirt.ts';
 export type { CallOptions, Keepalive, LibvirtOptions, Reconnect, TlsMaterial } from './options.ts';
+export type { DomainRef, NetworkRef, PoolRef, SnapshotRef, VolumeRef } from './procedures/items.ts';
 export type { Lane } from './procedures/procedure.ts';
 export type { ArgsOf, CallName, ProcedureName, ReplyOf, StreamName } from './procedures/table.ts';
 export type { Hole, LibvirtStream } from './streams/stream.ts';

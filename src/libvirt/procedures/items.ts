@@ -1,4 +1,4 @@
-import { constant, flags, int, list, optional, string, uuid, type Xdr } from '../xdr/schema.ts';
+import { constant, flags, int, list, type OutOf, optional, string, uuid, type Xdr } from '../xdr/schema.ts';
 import { struct } from '../xdr/struct.ts';
 
 /*
@@ -40,3 +40,10 @@ export const poolRef = struct({ name: text, uuid });
 export const volumeRef = struct({ pool: text, name: text, key: text });
 export const secretRef = struct({ uuid, usageType: int, usageId: text });
 export const snapshotRef = struct({ name: text, dom: domainRef });
+
+/** A domain as the daemon names it; -1 is the `id` of one that does not run. */
+export type DomainRef = OutOf<typeof domainRef>;
+export type NetworkRef = OutOf<typeof networkRef>;
+export type PoolRef = OutOf<typeof poolRef>;
+export type VolumeRef = OutOf<typeof volumeRef>;
+export type SnapshotRef = OutOf<typeof snapshotRef>;

@@ -92,6 +92,10 @@ export class TestDaemon {
     process.kill(this.pid, 'SIGSTOP');
   }
 
+  resume(): void {
+    process.kill(this.pid, 'SIGCONT');
+  }
+
   /** libvirtd, then every QEMU that it left behind. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
