@@ -1,15 +1,17 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type VirtualMachineInstance as Instance,
+  type InstanceDisk,
   VirtualMachineInstance,
   type VirtualMachineInstanceSpec,
   type VirtualMachineInstanceStatus,
 } from '../../../src/api/virtual-machine-instance.ts';
-import { type DomainFacts, domainFacts } from '../../../src/domain/index.ts';
+import type { Run } from '../../../src/core/instance/index.ts';
+import { type DomainFacts, domainFacts, domainXml } from '../../../src/domain/index.ts';
 import type { KubeClient } from '../../../src/kube/index.ts';
-import { type Libvirt, openLibvirt } from '../../../src/libvirt/index.ts';
-import { instanceSpec } from '../../builders/virtual-machine-instance.ts';
+import { isLibvirtError, type Libvirt, openLibvirt } from '../../../src/libvirt/index.ts';
+import { disk, instanceSpec } from '../../builders/virtual-machine-instance.ts';
 import type { ControlPlane } from '../../lab/control-plane/control-plane.ts';
 import { startControlPlane } from '../../lab/control-plane/start.ts';
 import type { LabHost } from '../../lab/host/lab-host.ts';
@@ -22,6 +24,7 @@ import { type OwnHosts, startOwnHosts } from '../lab/own-hosts.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
 const AGENT = 'agent';
+const IMAGES = '/var/lib/libvirt/images';
 const METRICS_PORT = 9464;
 export const NAMESPACE = 'default';
 
@@ -33,6 +36,8 @@ export class AgentWorld {
   readonly libvirt: Libvirt;
   readonly #remove: () => Promise<void>;
   #serial = 0;
+  /** The agent's log; all agents of this world append to one file. */
+  readonly #log: { file?: string; startsAt: number } = { startsAt: 0 };
 
   private constructor(parts: {
     host: LabHost;
@@ -92,12 +97,14 @@ export class AgentWorld {
       '--log-level',
       'debug',
     ];
-    await this.host.startProcess({
+    this.#log.startsAt = this.#log.file === undefined ? 0 : statSync(this.#log.file).size;
+    const { logFile } = await this.host.startProcess({
       name: AGENT,
       command: process.execPath,
       args: [join(CHECKOUT, 'src', 'bin', 'agent.ts'), ...args],
       env,
     });
+    this.#log.file = logFile;
   }
 
   async killAgent(): Promise<void> {
@@ -185,11 +192,85 @@ export class AgentWorld {
     const { domains } = await this.libvirt.call('connectListAllDomains');
     const dom = domains.find((each) => each.name === `${NAMESPACE}_${name}`);
     if (dom === undefined) return undefined;
-    const { xml } = await this.libvirt.call('domainGetXmlDesc', { dom });
-    return { ...domainFacts(xml), id: dom.id };
+    try {
+      const { xml } = await this.libvirt.call('domainGetXmlDesc', { dom });
+      return { ...domainFacts(xml), id: dom.id };
+    } catch (error) {
+      if (isLibvirtError(error, 'NO_DOMAIN')) return undefined;
+      throw error;
+    }
   }
 
-  /** The kernel's process number of the domain's QEMU, outside the host. */
+  /** Makes an empty disk on the host. */
+  async disk(name: string, changes: Partial<InstanceDisk> = {}): Promise<InstanceDisk> {
+    const path = `${IMAGES}/${name}-${++this.#serial}.qcow2`;
+    await this.host.run('mkdir', ['-p', IMAGES]);
+    await this.host.run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
+    return disk({ name, path, ...changes });
+  }
+
+  /** Puts the records in place that an agent would find, in its state directory. Only while no agent runs. */
+  writeRecords(virtualMachines: Readonly<Record<string, { epoch: number; run?: Run }>>): void {
+    const folder = join(this.host.files.root, 'var/lib/drover/agent');
+    mkdirSync(folder, { recursive: true });
+    const stamped = Object.entries(virtualMachines).map(([uid, record]) => [
+      uid,
+      { ...record, at: new Date().toISOString() },
+    ]);
+    writeFileSync(
+      join(folder, 'runs.json'),
+      JSON.stringify({ version: 1, virtualMachines: Object.fromEntries(stamped) }),
+    );
+  }
+
+  /** Starts the domain of an instance past the agent, as an agent that died right after it would have. */
+  async createDomain(vm: { name: string }, spec: VirtualMachineInstanceSpec, startedAt: string): Promise<void> {
+    const consoleLogPath = `/var/log/libvirt/qemu/${NAMESPACE}_${vm.name}.console.log`;
+    const xmlDesc = domainXml(
+      { namespace: NAMESPACE, name: vm.name, spec },
+      { virtualization: 'qemu', consoleLogPath, ports: new Map() },
+      startedAt,
+    );
+    await this.libvirt.call('domainCreateXml', { xmlDesc });
+  }
+
+  /** Decisions that the agent logged about a VM since it was started, oldest first. */
+  decisions(name: string): string[] {
+    return this.#logLines()
+      .filter((line) => line.includes('"msg":"decided"') && line.includes(`"key":"${NAMESPACE}/${name}"`))
+      .map((line) => String(JSON.parse(line).step));
+  }
+
+  /** Whether a line that the agent logged since it was started holds all of these texts. */
+  logged(...texts: string[]): boolean {
+    return this.#logLines().some((line) => texts.every((text) => line.includes(text)));
+  }
+
+  #logLines(): string[] {
+    const { file, startsAt } = this.#log;
+    return file === undefined ? [] : readFileSync(file).subarray(startsAt).toString('utf8').split('\n');
+  }
+
+  /** Puts a file on the host, and returns its path there. */
+  async file(name: string, content: string): Promise<string> {
+    writeFileSync(join(this.host.files.root, 'var/lib/libvirt', name), content);
+    return `/var/lib/libvirt/${name}`;
+  }
+
+  /** As a bug in QEMU would: it is gone, and libvirt finds out. */
+  async killQemu(name: string): Promise<void> {
+    await this.host.run('kill', ['-9', await this.#qemuPid(name)]);
+  }
+
+  /** What libvirt sees when a guest shuts itself down: QEMU ends in good order, unasked by libvirt. */
+  async guestPowersOff(name: string): Promise<void> {
+    await this.host.run('kill', ['-TERM', await this.#qemuPid(name)]);
+  }
+
+  async #qemuPid(name: string): Promise<string> {
+    return (await this.host.run('cat', [`/run/libvirt/qemu/${NAMESPACE}_${name}.pid`])).trim();
+  }
+
   async virsh(...args: string[]): Promise<string> {
     return await this.host.run('virsh', ['-q', '-c', 'qemu:///system', ...args]);
   }
