@@ -16,7 +16,7 @@ const HostSpec = z
         }),
       })
       .prefault({})
-      .meta({ description: 'What the host keeps for itself and is never given to VMs.' }),
+      .meta({ description: 'What the host keeps for itself and is never given to VMs. Default: nothing.' }),
   })
   .prefault({})
   .meta({ description: 'What administrators say about the host. Default: nothing.' });

@@ -1,7 +1,6 @@
 import { KINDS } from '../api/kinds.ts';
 import type { AnyKind } from './any-kind.ts';
 import { crdFile } from './crd.ts';
-import { leaderFenceFile } from './leader-fence.ts';
 import { referencePage } from './reference.ts';
 import { indexPage } from './reference-index.ts';
 
@@ -16,6 +15,5 @@ export function generatedFiles(kinds: readonly AnyKind[] = Object.values(KINDS))
     files.set(`docs/reference/${kind.singular}.md`, referencePage(kind));
   }
   files.set('docs/reference/README.md', indexPage(kinds));
-  files.set('deploy/42-admission-leader.yaml', leaderFenceFile());
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -43,8 +43,13 @@ export function matchesSelector(
   selector: LabelSelector | undefined,
   labels: Readonly<Record<string, string>>,
 ): boolean {
-  const exact = Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+  const exact = Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => own(labels, key) === value);
   return exact && (selector?.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));
+}
+
+/** Labels come from users, who may ask for one that every JavaScript object inherits. */
+function own(labels: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }
 
 type Expression = NonNullable<LabelSelector['matchExpressions']>[number];
@@ -53,7 +58,7 @@ function matchesExpression(
   { key, operator, values = [] }: Expression,
   labels: Readonly<Record<string, string>>,
 ): boolean {
-  const value = labels[key];
+  const value = own(labels, key);
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);
