@@ -13,7 +13,12 @@ const machineList = z.object({
   items: z.array(
     z.object({
       metadata: z.object({ name: z.string(), namespace: z.string() }),
-      status: z.object({ phase: z.string().optional() }).optional(),
+      status: z
+        .object({
+          phase: z.string().optional(),
+          conditions: z.array(z.object({ type: z.string(), message: z.string() })).default([]),
+        })
+        .optional(),
     }),
   ),
 });
@@ -45,8 +50,12 @@ export async function showExample(lab: Lab, report: Report): Promise<void> {
 function allRun(wanted: readonly Machine[]): Seen<true> {
   const waiting = wanted.filter((machine) => machine.status?.phase !== 'Running');
   if (waiting.length === 0) return { ready: true, value: true };
-  const phases = waiting.map(({ metadata, status }) => `${metadata.name} is ${status?.phase ?? 'not seen yet'}`);
-  return { ready: false, because: phases.join(', ') };
+  return { ready: false, because: waiting.map(describeMachine).join('; ') };
+}
+
+function describeMachine({ metadata, status }: Machine): string {
+  const why = status?.conditions.find((condition) => condition.type === 'Ready')?.message;
+  return `${metadata.name} is ${status?.phase ?? 'not seen yet'}${why ? ` (${why})` : ''}`;
 }
 
 /** The line by which a guest proves that it has booted: it counts, on its disk and on its console. */
