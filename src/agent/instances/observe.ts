@@ -46,7 +46,7 @@ export async function observe(
     nowMs: now.getTime(),
     host,
     instance,
-    newestEpoch: Math.max(records.newestEpoch(uid), domain?.epoch ?? 0),
+    newestEpoch: records.newestEpoch(uid),
     stopAsked: memory.stopAsked || stopAskedInStatus(instance, host),
     ...(domain && { domain }),
     ...(obstacle && { obstacle }),

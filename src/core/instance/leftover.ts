@@ -41,7 +41,7 @@ export function judgeLeftover(
     return { verdict: 'Destroy', epoch: spec.epoch, why };
   }
   return stray(
-    `The VM is placed on ${spec.host} with epoch ${spec.epoch}, which is not newer than epoch ${domain.epoch} of this domain. Find out which copy holds the newer data, and shut the other one down with virsh.`,
+    `${vm} is placed on ${spec.host} with epoch ${spec.epoch}, which is not newer than epoch ${domain.epoch} of this domain. Find out which copy holds the newer data, and shut the other one down with virsh.`,
   );
 }
 

@@ -29,7 +29,7 @@ const RESUME_INTERVAL_MS = 10_000;
 /** Decides by the first rule that applies. */
 export function nextStep(situation: Situation): Step {
   const { instance, newestEpoch, domain } = situation;
-  if (instance.spec.epoch < newestEpoch) return { step: 'RefuseEpoch' };
+  if (instance.spec.epoch < Math.max(newestEpoch, domain?.epoch ?? 0)) return { step: 'RefuseEpoch' };
   if (domain === undefined) return withoutDomain(situation);
   if (domain.epoch < instance.spec.epoch) {
     return { step: 'Adopt', why: `runs for epoch ${domain.epoch}; the intent is of epoch ${instance.spec.epoch}` };

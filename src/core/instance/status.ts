@@ -104,7 +104,8 @@ function awaitingRestart({ stop, untilMs, run }: Extract<Rest, { step: 'AwaitRes
   };
 }
 
-function oldEpoch({ instance, host, newestEpoch, domain }: Situation): Verdict {
+function oldEpoch({ instance, host, newestEpoch: recorded, domain }: Situation): Verdict {
+  const newestEpoch = Math.max(recorded, domain?.epoch ?? 0);
   const running =
     domain === undefined ? 'No domain of it runs here' : `Its domain of epoch ${domain.epoch} is left as it is`;
   return {

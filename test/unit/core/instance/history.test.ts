@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import type { VirtualMachineInstanceStatus } from '../../../../src/api/virtual-machine-instance.ts';
+import { endInStatus, runWithoutRecord, stopAskedInStatus } from '../../../../src/core/instance/index.ts';
+import { ago, domain, run } from '../../../builders/situation.ts';
+import { instance } from '../../../builders/virtual-machine-instance.ts';
+
+const HOST = 'host-a';
+const statusOf = (changes: Partial<VirtualMachineInstanceStatus>): VirtualMachineInstanceStatus => ({
+  host: HOST,
+  observedEpoch: 1,
+  conditions: [],
+  ...changes,
+});
+const withStatus = (changes: Partial<VirtualMachineInstanceStatus>) => instance({ status: statusOf(changes) });
+
+describe('the last run of a VM that this host has no record of', () => {
+  it('is that of the domain which is there, with the counts of the status', () => {
+    const found = domain({ epoch: 3, restartedAt: 'b', startedAt: ago(9) });
+    expect(runWithoutRecord(withStatus({ restarts: 2, restartDelaySeconds: 10 }), HOST, found)).toEqual({
+      epoch: 3,
+      restartedAt: 'b',
+      startedAt: ago(9),
+      restarts: 2,
+      restartDelaySeconds: 10,
+    });
+  });
+
+  it('is that of the status which this host wrote', () => {
+    expect(runWithoutRecord(withStatus({ startedAt: ago(9), restartedAt: 'b' }), HOST, undefined)).toMatchObject({
+      epoch: 1,
+      restartedAt: 'b',
+      startedAt: ago(9),
+    });
+  });
+
+  it.each([
+    ['there is no status', instance()],
+    ['another host wrote it', withStatus({ host: 'host-b', startedAt: ago(9) })],
+    ['it speaks of an older epoch', withStatus({ observedEpoch: 0, startedAt: ago(9) })],
+    ['it was never started', withStatus({ phase: 'Failed' })],
+  ])('does not exist when %s', (_why, vmi) => {
+    expect(runWithoutRecord(vmi, HOST, undefined)).toBeUndefined();
+  });
+});
+
+describe('the end of a run in the status', () => {
+  const stop = { at: ago(5), reason: 'Crashed' } as const;
+
+  it('is the stop after its start', () => {
+    expect(endInStatus(withStatus({ lastStop: stop }), HOST, run({ startedAt: ago(6) }))).toEqual(stop);
+  });
+
+  it.each([
+    ['it is of an earlier run', withStatus({ lastStop: stop }), ago(4)],
+    ['another host wrote it', withStatus({ host: 'host-b', lastStop: stop }), ago(6)],
+    ['there is none', withStatus({}), ago(6)],
+  ])('is not known when %s', (_why, vmi, startedAt) => {
+    expect(endInStatus(vmi, HOST, run({ startedAt }))).toBeUndefined();
+  });
+});
+
+describe('a stop that an earlier agent asked for', () => {
+  it.each([
+    ['Stopping', undefined, true],
+    ['Off', 'PoweredOff', true],
+    ['Off', 'GuestShutdown', false],
+    ['Running', undefined, false],
+    ['CrashLoop', 'Crashed', false],
+  ] as const)('%s %s: %s', (phase, reason, asked) => {
+    expect(stopAskedInStatus(withStatus({ phase, ...(reason && { reason }) }), HOST)).toBe(asked);
+  });
+
+  it('counts only for this epoch and host', () => {
+    expect(stopAskedInStatus(withStatus({ phase: 'Stopping', observedEpoch: 0 }), HOST)).toBe(false);
+    expect(stopAskedInStatus(withStatus({ phase: 'Stopping', host: 'host-b' }), HOST)).toBe(false);
+  });
+});
