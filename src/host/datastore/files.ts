@@ -72,11 +72,18 @@ export class DatastoreFiles {
   #start(): ChildProcess {
     if (this.#child) return this.#child;
     const child = fork(CHILD, [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    child.on('message', (message) => this.#onAnswer(Answer.parse(message)));
+    child.on('message', (message) => this.#onMessage(child, message));
     child.once('error', (error) => this.#onEnd(child, error));
     child.once('exit', (status, signal) => this.#onEnd(child, new Error(`it ended (${signal ?? `status ${status}`})`)));
     this.#child = child;
     return child;
+  }
+
+  /** What is no answer shows that the process is broken: another one takes its place. */
+  #onMessage(child: ChildProcess, message: unknown): void {
+    const answer = Answer.safeParse(message);
+    if (answer.success) this.#onAnswer(answer.data);
+    else child.kill('SIGKILL');
   }
 
   #onAnswer(answer: Answer): void {

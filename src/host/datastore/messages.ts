@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** What the agent and the process that works on a datastore say to each other. */
-export const Request = z.object({ id: z.int(), verb: z.string(), args: z.unknown() });
+export const Request = z.object({ id: z.int(), verb: z.string(), args: z.unknown().optional() });
 
 const Failure = z.object({
   failure: z.enum(['Missing', 'WrongIdentity', 'NotReady', 'Hung', 'Refused', 'Failed']),
@@ -9,8 +9,9 @@ const Failure = z.object({
   code: z.string().optional(),
 });
 
+/** An answer without a result is one of a verb that has none: JSON knows no undefined. */
 export const Answer = z.union([
   z.object({ id: z.int(), error: Failure }),
-  z.object({ id: z.int(), result: z.unknown() }),
+  z.object({ id: z.int(), result: z.unknown().optional() }),
 ]);
 export type Answer = z.output<typeof Answer>;

@@ -24,7 +24,7 @@ export interface Root {
  * Opens directories one below the other, never following a symbolic link, and calls `use` with a path to the last that
  * stays in that very directory, whatever is renamed or unmounted meanwhile (/proc/self/fd, proc(5)).
  * @param create makes directories that are not there.
- * @throws DatastoreError when the datastore is not the expected one; the error of open(2) with ENOENT when a directory is missing.
+ * @throws DatastoreError when the datastore is not the expected one; NoDirectoryError when one is missing.
  */
 export async function inDirectory<T>(
   { root, identity }: Root,
@@ -77,10 +77,16 @@ async function requireIdentity(root: string, path: string, expected: string): Pr
   );
 }
 
+/** A directory below the datastore's is not there: whatever would be in it is not either. */
+export class NoDirectoryError extends Error {
+  override readonly name = 'NoDirectoryError';
+}
+
 async function openDirectory(path: string, shown: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   } catch (error) {
+    if (isSystemError(error, 'ENOENT')) throw new NoDirectoryError(`${shown} does not exist`, { cause: error });
     if (!isSystemError(error, 'ELOOP', 'ENOTDIR')) throw error;
     throw new DatastoreError(
       'Refused',

@@ -2,7 +2,7 @@ import { link, lstat, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError, syncPath } from '../durable-file.ts';
 import { DatastoreError } from './error.ts';
-import { inDirectory, type Root, requirePlainName } from './places.ts';
+import { inDirectory, NoDirectoryError, type Root, requirePlainName } from './places.ts';
 
 const VOLUMES = 'volumes';
 
@@ -19,14 +19,19 @@ export type VolumeFile = { exists: false } | { exists: true; allocatedBytes: num
 
 export async function findVolume(place: VolumePlace): Promise<VolumeFile> {
   requirePlainName(place.file);
-  return await inVolumes(place, { create: false }, { exists: false }, async (directory) => {
-    const found = await lstat(join(directory, place.file)).catch(unlessMissing);
-    if (found === undefined) return { exists: false };
-    if (!found.isFile())
-      throw new DatastoreError('Refused', `${shown(place)} is not a regular file; remove it by hand`);
-    // st_blocks counts units of 512 bytes on every file system (stat(2)).
-    return { exists: true, allocatedBytes: found.blocks * 512 };
-  });
+  return await inVolumes(
+    place,
+    { create: false },
+    () => ({ exists: false }),
+    async (directory) => {
+      const found = await lstat(join(directory, place.file)).catch(unlessMissing);
+      if (found === undefined) return { exists: false };
+      if (!found.isFile())
+        throw new DatastoreError('Refused', `${shown(place)} is not a regular file; remove it by hand`);
+      // st_blocks counts units of 512 bytes on every file system (stat(2)).
+      return { exists: true, allocatedBytes: found.blocks * 512 };
+    },
+  );
 }
 
 /**
@@ -35,7 +40,7 @@ export async function findVolume(place: VolumePlace): Promise<VolumeFile> {
  */
 export async function prepareVolume(place: VolumePlace & { readonly partial: string }): Promise<void> {
   requirePlainName(place.partial);
-  await inVolumes(place, { create: true }, undefined, async (directory) => {
+  await inVolumes(place, { create: true }, gone, async (directory) => {
     await removePartials(place, directory);
     await writeFile(join(directory, place.partial), '', { flag: 'wx', mode: 0o600 });
   });
@@ -48,7 +53,7 @@ export async function prepareVolume(place: VolumePlace & { readonly partial: str
 export async function commitVolume(place: VolumePlace & { readonly partial: string }): Promise<boolean> {
   requirePlainName(place.file);
   requirePlainName(place.partial);
-  return await inVolumes(place, { create: false }, false, async (directory, sync) => {
+  return await inVolumes(place, { create: false }, gone, async (directory, sync) => {
     const partial = join(directory, place.partial);
     await syncPath(partial);
     const committed = await linkUnlessThere(partial, join(directory, place.file));
@@ -61,7 +66,7 @@ export async function commitVolume(place: VolumePlace & { readonly partial: stri
 /** Removes the data and all unfinished files of a Volume. What is not there is no error. */
 export async function removeVolume(place: VolumePlace): Promise<void> {
   requirePlainName(place.file);
-  await inVolumes(place, { create: false }, undefined, async (directory, sync) => {
+  await inVolumes(place, { create: false }, nothing, async (directory, sync) => {
     await rm(join(directory, place.file), { force: true });
     await removePartials(place, directory);
     await sync();
@@ -74,7 +79,7 @@ export async function removePartial(place: VolumePlace & { readonly partial: str
   if (!place.partial.startsWith(place.partialPrefix)) {
     throw new DatastoreError('Refused', `${place.partial} is no unfinished file of the Volume`);
   }
-  await inVolumes(place, { create: false }, undefined, (directory) =>
+  await inVolumes(place, { create: false }, nothing, (directory) =>
     rm(join(directory, place.partial), { force: true }),
   );
 }
@@ -82,7 +87,7 @@ export async function removePartial(place: VolumePlace & { readonly partial: str
 async function inVolumes<T>(
   place: VolumePlace,
   options: { create: boolean },
-  ifMissing: T,
+  ifMissing: () => T,
   use: (directory: string, sync: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   try {
@@ -90,10 +95,17 @@ async function inVolumes<T>(
       use(path, () => handle.sync()),
     );
   } catch (error) {
-    // Without the directory there is no file in it; commitVolume, which has one, made the directory before.
-    if (!options.create && isSystemError(error, 'ENOENT')) return ifMissing;
+    if (error instanceof NoDirectoryError) return ifMissing();
     throw error;
   }
+}
+
+/** Of a directory that is not there. */
+const nothing = (): undefined => undefined;
+
+/** Of a directory that was there. */
+function gone(): never {
+  throw new DatastoreError('Failed', 'the directory of the Volume vanished while it was made');
 }
 
 async function removePartials({ partialPrefix }: VolumePlace, directory: string): Promise<void> {

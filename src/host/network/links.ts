@@ -40,7 +40,7 @@ const Json = z.array(
       linkinfo: z
         .object({
           info_kind: z.string().optional(),
-          info_data: z.object({ id: z.unknown(), stp_state: z.unknown() }).optional(),
+          info_data: z.object({ id: z.unknown().optional(), stp_state: z.unknown().optional() }).optional(),
         })
         .optional(),
       addr_info: z.array(z.object({ local: z.string().optional(), scope: z.string().optional() })).default([]),
