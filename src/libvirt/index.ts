@@ -15,6 +15,7 @@ export type { DomainRef, NetworkRef, PoolRef, SnapshotRef, VolumeRef } from './p
 export type { Lane } from './procedures/procedure.ts';
 export type { ArgsOf, CallName, ProcedureName, ReplyOf, StreamName } from './procedures/table.ts';
 export type { Hole, LibvirtStream } from './streams/stream.ts';
+export { downloadVolume, type Source, screenshot, uploadVolume } from './streams/transfers.ts';
 export { XdrError } from './xdr/reader.ts';
 export { XdrValueError } from './xdr/schema.ts';
 export type { TypedParams, TypedValue } from './xdr/typedParams.ts';

@@ -45,10 +45,7 @@ export class EventChannel {
 
   async on<N extends EventName>(name: N, listener: (event: EventOf<N>) => void): Promise<() => void> {
     const own = this.#subscriptions.add(name, listener);
-    const off = () => {
-      const callbackId = this.#subscriptions.remove(name, own);
-      if (callbackId !== null) this.#deregister(callbackId);
-    };
+    const off = () => this.#subscriptions.remove(name, own, (callbackId) => this.#deregister(callbackId));
     try {
       await this.#registered(name);
       return off;
@@ -109,7 +106,8 @@ export class EventChannel {
     if (connection.closed) return;
     this.#ready.resolve(connection);
     this.#options.onConnected(first);
-    if (this.#lostAtMs !== null && this.#subscriptions.any) this.#options.onEventsMissed(Date.now() - this.#lostAtMs);
+    if (this.#lostAtMs !== null && this.#subscriptions.any)
+      this.#options.onEventsMissed(performance.now() - this.#lostAtMs);
     this.#lostAtMs = null;
   }
 
@@ -119,7 +117,7 @@ export class EventChannel {
     this.#connection = null;
     this.#ready = Promise.withResolvers<Connection>();
     this.#ready.promise.catch(() => undefined);
-    this.#lostAtMs ??= Date.now();
+    this.#lostAtMs ??= performance.now();
     this.#options.onDisconnected(error);
     this.#reconnectAfter(error);
   }
@@ -147,12 +145,13 @@ export class EventChannel {
     this.#adopt(connection, false);
   }
 
-  #deregister(callbackId: number): void {
+  async #deregister(callbackId: number): Promise<void> {
     const connection = this.#connection;
-    if (connection === null) return;
-    connection.session('connectDomainEventCallbackDeregisterAny', { callbackId }).catch((cause: unknown) => {
+    try {
+      await connection?.session('connectDomainEventCallbackDeregisterAny', { callbackId });
+    } catch (error) {
       // The daemon forgets registrations with their connection, so a new one leaves nothing behind.
-      connection.close('lost', 'an event subscription could not be ended', cause);
-    });
+      connection?.close('lost', 'an event subscription could not be ended', error);
+    }
   }
 }

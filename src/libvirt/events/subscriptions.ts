@@ -18,6 +18,11 @@ const NAME_BY_PROCEDURE = new Map(
 /** Who listens to what, and how the daemon knows it. One registration per kind of event serves all its listeners. */
 export class Subscriptions {
   readonly #byName = new Map<EventName, Subscription>();
+  /**
+   * Registrations that the daemon is still ending. It works on a connection's requests in parallel and refuses a second
+   * registration of an event, so the next one of the same event waits.
+   */
+  readonly #ending = new Map<EventName, Promise<void>>();
 
   get any(): boolean {
     return this.#byName.size > 0;
@@ -32,13 +37,16 @@ export class Subscriptions {
     return own;
   }
 
-  /** @returns the registration to end, when nobody listens any more. */
-  remove(name: EventName, listener: Listener): number | null {
+  /** Ends the registration when nobody listens any more; `deregister` asks the daemon to. */
+  remove(name: EventName, listener: Listener, deregister: (callbackId: number) => Promise<void>): void {
     const subscription = this.#byName.get(name);
-    if (subscription === undefined || !subscription.listeners.delete(listener)) return null;
-    if (subscription.listeners.size > 0) return null;
+    if (subscription === undefined || !subscription.listeners.delete(listener)) return;
+    if (subscription.listeners.size > 0) return;
     this.#byName.delete(name);
-    return subscription.callbackId;
+    const ended = this.#end(subscription, deregister).finally(() => {
+      if (this.#ending.get(name) === ended) this.#ending.delete(name);
+    });
+    this.#ending.set(name, ended);
   }
 
   /** Registers one kind of event unless it is registered. @throws LibvirtError, LibvirtTransportError */
@@ -78,10 +86,16 @@ export class Subscriptions {
     }
   }
 
+  async #end(subscription: Subscription, deregister: (callbackId: number) => Promise<void>): Promise<void> {
+    // One that could not be made has told its listener so, and needs no ending.
+    await subscription.registering?.catch(() => undefined);
+    if (subscription.callbackId !== null) await deregister(subscription.callbackId);
+  }
+
   async #ask(name: EventName, subscription: Subscription, connection: Connection): Promise<void> {
+    await this.#ending.get(name);
     const { eventId } = EVENTS[name];
     const { callbackId } = await connection.session('connectDomainEventCallbackRegisterAny', { eventId });
-    if (subscription.listeners.size > 0) subscription.callbackId = callbackId;
-    else void connection.session('connectDomainEventCallbackDeregisterAny', { callbackId });
+    subscription.callbackId = callbackId;
   }
 }

@@ -144,7 +144,13 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
     }
     if (this.#connection === null || this.#frames === null)
       throw new Error(`${this.#name}: the stream has not started`);
-    await this.#connection.sendStream(frameOf(this.#frames));
+    try {
+      await this.#connection.sendStream(frameOf(this.#frames));
+    } catch (error) {
+      // The stream knows better than its connection why it ended.
+      await this.#confirmed.promise;
+      throw error;
+    }
   }
 
   #receive(header: Header, frame: Buffer): void {

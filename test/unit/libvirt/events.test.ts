@@ -67,6 +67,17 @@ describe('events', () => {
     expect(seen).toEqual([LifecycleEvent.STOPPED]);
   });
 
+  it('can be left and joined again at once, also before the daemon has answered', async () => {
+    const seen: number[] = [];
+    for (let round = 0; round < 5; round++) (await client.events.on('lifecycle', () => expect.unreachable()))();
+    const first = client.events.on('lifecycle', () => expect.unreachable());
+    const second = client.events.on('lifecycle', ({ event }) => seen.push(event));
+    (await first)();
+    await second;
+    emitLifecycle(LifecycleEvent.STARTED, 5);
+    await eventually('the event', () => seen.length === 1);
+  });
+
   it('are subscribed to again after a break, and the consumer is told of the gap', async () => {
     const seen: number[] = [];
     const gaps: number[] = [];

@@ -107,6 +107,7 @@ export class FakeConnection {
   mute = false;
   readonly #daemon: FakeDaemon;
   #callbackId = 0;
+  readonly #callbacks = new Map<number, number>();
 
   constructor(daemon: FakeDaemon, socket: Socket) {
     this.#daemon = daemon;
@@ -178,14 +179,29 @@ export class FakeConnection {
     this.raw({ program: KEEPALIVE_PROGRAM, procedure: 2, type: MessageType.EVENT }, new Uint8Array());
   }
 
+  #register(call: FakeCall): void {
+    const { eventId } = call.args as { eventId: number };
+    if ([...this.#callbacks.values()].includes(eventId)) {
+      call.fail(8, 'event callback already tracked');
+      return;
+    }
+    this.#daemon.registered.push(eventId);
+    this.#callbacks.set(this.#callbackId, eventId);
+    call.reply({ callbackId: this.#callbackId++ });
+  }
+
   #dispatch(call: FakeCall): void {
     if (call.name === 'authList') call.reply({ types: this.#daemon.authTypes });
     else if (call.name === 'connectSupportsFeature') call.reply({ supported: true });
     else if (call.name === 'connectOpen') this.#daemon.onOpen(call);
     else if (call.name === 'connectDomainEventCallbackRegisterAny') {
-      this.#daemon.registered.push((call.args as { eventId: number }).eventId);
-      call.reply({ callbackId: this.#callbackId++ });
-    } else if (call.name === 'connectDomainEventCallbackDeregisterAny') call.reply({});
-    else this.#daemon.onCall(call);
+      this.#register(call);
+    } else if (call.name === 'connectDomainEventCallbackDeregisterAny') {
+      // As the real one, which works on the requests of one connection in parallel.
+      setImmediate(() => {
+        this.#callbacks.delete((call.args as { callbackId: number }).callbackId);
+        call.reply({});
+      });
+    } else this.#daemon.onCall(call);
   }
 }
