@@ -102,7 +102,7 @@ export const Nic = z.object({
   portGroup: ObjectName.meta({ description: 'PortGroup (same namespace) that the NIC is plugged into.' }),
   mac: MacAddress.optional().meta({
     description:
-      'MAC address, lower case with colons. Absent: one is made from the VM and NIC and kept, see status.nics.',
+      'MAC address, lower case with colons, in quotes because some YAML readers take it for a number. Absent: one is made from the VM and NIC and kept, see status.nics.',
   }),
   model: z
     .enum(['virtio', 'e1000e'])
