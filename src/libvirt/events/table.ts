@@ -38,7 +38,7 @@ export const EVENTS = {
   agentLifecycle: event(18, 348, { dom, state: int, reason: int }),
   deviceAdded: event(19, 354, { dom, devAlias: deviceAlias }),
   migrationIteration: event(20, 359, { dom, iteration: int }),
-  /** `params` are the figures that `domainGetJobStats` gives; `success` and `errmsg` say how the job ended. */
+  /** `params` are the figures that `domainGetJobStats` gives; a backup's also hold `success` and `errmsg`. */
   jobCompleted: event(21, 363, { dom, params: typedParams(64) }),
   deviceRemovalFailed: event(22, 367, { dom, devAlias: deviceAlias }),
   metadataChange: event(23, 379, { dom, type: int, nsuri: optionalText }),
