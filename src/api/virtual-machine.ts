@@ -140,10 +140,10 @@ export const VirtualMachine = defineKind({
       priority: 1,
     },
     {
-      name: 'Addresses',
+      name: 'Address',
       type: 'string',
-      jsonPath: '.status.addresses',
-      description: "The guest's IP addresses",
+      jsonPath: '.status.addresses[0]',
+      description: "The guest's first IP address",
       priority: 1,
     },
     {
