@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { readBootId } from '../host/index.ts';
 import type { KubeClient } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
@@ -6,11 +7,14 @@ import { openSealed } from '../runtime/sealed.ts';
 import { countedLibvirt } from './counted-libvirt.ts';
 import { watchDatastores } from './datastores/datastores.ts';
 import { heartbeat } from './heartbeat/heartbeat.ts';
+import { hostReport } from './host-report/host-report.ts';
 import { imagesController } from './images/controller.ts';
 import { agentInformers } from './informers.ts';
 import { Instances } from './instances/index.ts';
 import { sealingKeyIn } from './sealing-key.ts';
 import { watchSwitches } from './switches/switches.ts';
+import { measureUsage } from './usage/measure.ts';
+import { usageEndpoint } from './usage-endpoint.ts';
 import { chooseVirtualization, type Virtualization } from './virtualization.ts';
 import { volumesController } from './volumes/controller.ts';
 
@@ -20,12 +24,17 @@ export interface AgentOptions {
   readonly client: KubeClient;
   /** Libvirt URI; see `LibvirtOptions`. */
   readonly libvirtUri: string;
-  readonly virtualization: Virtualization | 'auto';
+  readonly virtualization: Virtualization['type'] | 'auto';
   /** What must survive a reboot. */
   readonly stateDirectory: string;
   readonly seedDirectory: string;
   /** Where libvirt writes the logs of domains. */
   readonly domainLogDirectory: string;
+  /** IP address at which others reach this host. */
+  readonly address: string;
+  /** TCP port for load figures; 0 picks a free one. */
+  readonly usagePort: number;
+  readonly version: string;
   readonly leaseDurationSeconds: number;
   /** How many VMs are worked on at once. */
   readonly concurrency: number;
@@ -55,26 +64,40 @@ export async function runAgent(options: AgentOptions, stop: AbortSignal): Promis
 async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: AbortSignal): Promise<void> {
   const { client, host, clock, log, metrics, stateDirectory } = options;
   const virtualization = await chooseVirtualization(libvirt, options.virtualization);
-  log.info({ host, virtualization }, 'libvirt answers');
+  log.info({ host, virtualization: virtualization.type, why: virtualization.message }, 'libvirt answers');
   const informers = agentInformers(client, host, log);
-  const common = { host, client, clock, log, metrics };
-  const datastores = await watchDatastores({ ...common, datastores: informers.datastores, stateDirectory });
-  const { instances: vms } = informers;
-  const switches = watchSwitches({ ...common, switches: informers.switches, instances: vms, network: {} });
-  const volumes = volumesController({ ...common, volumes: informers.volumes, instances: vms, datastores, libvirt });
-  const images = imagesController({ ...common, images: informers.images, datastores });
+  const common = { host, client, libvirt, clock, log, metrics, stateDirectory };
+  const bootID = await readBootId();
   const sealingKey = await sealingKeyIn(stateDirectory);
+  const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
+  const switches = watchSwitches({ ...common, ...informers, network: {} });
+  const volumes = volumesController({ ...common, ...informers, datastores });
+  const images = imagesController({ ...common, images: informers.images, datastores });
   const instances = await Instances.open({
     ...common,
-    instances: vms,
-    libvirt,
-    virtualization,
+    instances: informers.instances,
+    virtualization: virtualization.type,
     portOf: (nic) => switches.portOf(nic),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
-    stateDirectory,
     seedDirectory: options.seedDirectory,
     logDirectory: options.domainLogDirectory,
     concurrency: options.concurrency,
+  });
+  const { operatorCertificate } = informers;
+  const measure = measureUsage({ ...common, instances: informers.instances, bootID });
+  const { address, usagePort: port } = options;
+  const usage = await usageEndpoint({ ...common, address, port, operatorCertificate, measure });
+  const report = hostReport({
+    ...common,
+    hosts: informers.hosts,
+    virtualization,
+    bootID,
+    agentVersion: options.version,
+    usage: usage.reported,
+    sealingKey: sealingKey.publicKey,
+    datastores,
+    switches,
+    domains: instances.domains,
   });
   const manager = new Manager({
     log,
@@ -85,14 +108,14 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     clock,
   });
   const beat = heartbeat({ ...common, durationSeconds: options.leaseDurationSeconds });
-  await together(stop, [
-    (signal) => manager.run(signal),
-    (signal) => instances.run(signal),
-    (signal) => datastores.run(signal),
-    (signal) => switches.run(signal),
-    (signal) => beat.run(signal),
-  ]);
-  await volumes.close();
+  try {
+    await together(
+      stop,
+      [manager, instances, datastores, switches, report, beat].map((part) => (signal) => part.run(signal)),
+    );
+  } finally {
+    await Promise.all([volumes.close(), usage.server.close()]);
+  }
 }
 
 /** Runs all parts until the signal is aborted. When one fails, the others are ended too: half an agent helps nobody. */

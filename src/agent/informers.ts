@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import { Datastore } from '../api/datastore.ts';
+import { Host } from '../api/host.ts';
 import { Image } from '../api/image.ts';
 import { VirtualSwitch } from '../api/network.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
 import type { KubeClient } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
+import { operatorCertificateInformer } from './usage/operator-certificate.ts';
 import { FIELD_MANAGER } from './write-status.ts';
 
 export type AgentInformers = ReturnType<typeof agentInformers>;
@@ -27,6 +29,8 @@ export function agentInformers(client: KubeClient, host: string, log: Logger) {
     }),
     volumes: typedInformer(Volume, { ...common('Volume'), fieldSelector: `status.host=${host}` }),
     images: typedInformer(Image, { ...common('Image'), fieldSelector: `status.host=${host}` }),
+    hosts: typedInformer(Host, { ...common('Host'), fieldSelector: `metadata.name=${host}` }),
+    operatorCertificate: operatorCertificateInformer(common('ConfigMap')),
     datastores: typedInformer(Datastore, common('Datastore')),
     switches: typedInformer(VirtualSwitch, common('VirtualSwitch')),
   };

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import * as z from 'zod';
 import { runAgent } from '../agent/agent.ts';
+import { ownAddressTowards } from '../agent/own-address.ts';
 import { KubeClient, loadConfig } from '../kube/index.ts';
 import { createLogger, createMetrics, systemClock, terminationSignal } from '../runtime/index.ts';
 
@@ -12,6 +15,8 @@ interface Flags {
   readonly stateDir: string;
   readonly runDir: string;
   readonly domainLogDir: string;
+  readonly address?: string;
+  readonly usagePort: number;
   readonly leaseDuration: number;
   readonly concurrency: number;
   readonly httpHost: string;
@@ -42,18 +47,31 @@ const program = new Command('drover-agent')
   .option('--state-dir <folder>', 'what must survive a reboot', '/var/lib/drover/agent')
   .option('--run-dir <folder>', 'what a reboot may take: cloud-init seeds', '/run/drover')
   .option('--domain-log-dir <folder>', 'where libvirt writes the logs of domains', '/var/log/libvirt/qemu')
+  .addOption(
+    new Option(
+      '--address <ip>',
+      'IP address of this host for others (default: the one that leads to the API server)',
+    ).env('POD_IP'),
+  )
+  .option('--usage-port <port>', 'port for load figures; 0 picks a free one', wholeNumber, 9443)
   .option('--lease-duration <seconds>', 'how long the host counts as alive without a sign', wholeNumber, 15)
   .option('--concurrency <count>', 'how many VMs are worked on at once', wholeNumber, 8)
   .option('--http-host <address>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1')
   .option('--http-port <port>', 'port of these; 0 picks a free one', wholeNumber, 0)
   .option('--log-level <level>', 'trace, debug, info, warn or error (default: $DROVER_LOG_LEVEL, then info)');
 
+function version(): string {
+  const file: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return z.object({ version: z.string() }).parse(file).version;
+}
+
 async function main(): Promise<void> {
   const flags = program.parse().opts<Flags>();
   const log = createLogger({ name: 'agent', ...(flags.logLevel && { level: flags.logLevel }) });
   const metrics = createMetrics();
+  const connection = loadConfig({ ...(flags.kubeconfig && { kubeconfigPath: flags.kubeconfig }) });
   const client = new KubeClient({
-    connection: loadConfig({ ...(flags.kubeconfig && { kubeconfigPath: flags.kubeconfig }) }),
+    connection,
     userAgent: 'drover-agent',
     onCall: metrics.onApiCall,
   });
@@ -67,6 +85,9 @@ async function main(): Promise<void> {
         stateDirectory: flags.stateDir,
         seedDirectory: `${flags.runDir}/seeds`,
         domainLogDirectory: flags.domainLogDir,
+        address: flags.address ?? (await ownAddressTowards(connection.server)),
+        usagePort: flags.usagePort,
+        version: version(),
         leaseDurationSeconds: flags.leaseDuration,
         concurrency: flags.concurrency,
         http: { host: flags.httpHost, port: flags.httpPort },

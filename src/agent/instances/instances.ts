@@ -7,11 +7,13 @@ import { Controller, done, type ReconcileContext, type Result, soonest, source }
 import type { InstancesDeps } from './deps.ts';
 import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
+import { DomainsReport, isReported } from './domains-report.ts';
 import { GuestTools } from './guest-tools.ts';
-import { Leftovers, type StrayDomain } from './leftovers.ts';
+import { Leftovers } from './leftovers.ts';
 import { Listing } from './listing.ts';
 import { Memories } from './memory.ts';
 import { instanceMetrics } from './metrics.ts';
+import { ownEntry } from './observe.ts';
 import { reconcileInstance, type Scope } from './reconcile.ts';
 import { RunRecords } from './run-records.ts';
 
@@ -23,6 +25,8 @@ const RECONCILE_TIMEOUT_MS = 180_000;
 /** The VMs of this host: keeps their domains as the intents say, and tells what other domains there are. */
 export class Instances {
   readonly controller: Controller;
+  /** Domains that no intent speaks of, for Host.status. */
+  readonly domains: DomainsReport;
   readonly #deps: InstancesDeps;
   readonly #table: DomainTable;
   readonly #memories = new Memories();
@@ -31,7 +35,6 @@ export class Instances {
   readonly #leftovers: Leftovers;
   readonly #listing: Listing;
   readonly #scope: Scope;
-  readonly #listeners: (() => void)[] = [];
 
   private constructor(deps: InstancesDeps, records: RunRecords) {
     const { libvirt, clock, log, metrics } = deps;
@@ -43,7 +46,8 @@ export class Instances {
       log,
       onReport: (uuid) => this.#enqueueDomain(this.#table.byUuid(uuid)),
     });
-    this.#leftovers = new Leftovers(deps, this.#table, records);
+    this.#leftovers = new Leftovers(deps, this.#table, records, () => this.domains.changed());
+    this.domains = new DomainsReport(this.#table, this.#leftovers);
     this.#listing = new Listing({
       table: this.#table,
       clock,
@@ -83,21 +87,6 @@ export class Instances {
   /** @throws Error when the records of this host cannot be read. */
   static async open(deps: InstancesDeps): Promise<Instances> {
     return new Instances(deps, await RunRecords.load(join(deps.stateDirectory, 'runs.json'), deps.clock.now()));
-  }
-
-  /** Domains that Drover did not make, running or only defined, by name in ascending order. */
-  foreignDomains(): DomainEntry[] {
-    return this.#table.list().filter(({ identity }) => identity === undefined);
-  }
-
-  /** Domains of Drover that no intent speaks of, by UUID in ascending order. */
-  strayDomains(): StrayDomain[] {
-    return this.#leftovers.strays();
-  }
-
-  /** Calls the listener when the foreign or stray domains may have changed. */
-  onDomainsChanged(listener: () => void): void {
-    this.#listeners.push(listener);
   }
 
   /** Follows libvirt until the signal is aborted; the controller is run by its manager. */
@@ -141,6 +130,8 @@ export class Instances {
     } else if (this.#leftoverOf(key, instance) === undefined) {
       await this.#forget(key);
     }
+    const own = instance && ownEntry(this.#table, instance);
+    if (own !== undefined) this.#leftovers.forget(own.uuid);
     return soonest(results);
   }
 
@@ -163,8 +154,8 @@ export class Instances {
     if (uuid !== undefined) this.#guestTools.follow(uuid, after);
     this.#enqueueDomain(before);
     this.#enqueueDomain(after);
-    const isOwn = before?.identity !== undefined || after?.identity !== undefined;
-    if (!isOwn || after === undefined) this.#tellListeners();
+    if (isReported(before, this.#leftovers) || isReported(after, this.#leftovers)) this.domains.changed();
+    if (uuid !== undefined && after === undefined) this.#leftovers.forget(uuid);
   }
 
   /** The name alone tells the VM, also of a foreign domain that is in a VM's way. */
@@ -180,10 +171,6 @@ export class Instances {
     }
     // A stray's instance may have come back, or moved, without an event on this host.
     for (const { uuid } of this.#leftovers.strays()) this.#enqueueDomain(this.#table.byUuid(uuid));
-    this.#tellListeners();
-  }
-
-  #tellListeners(): void {
-    for (const listener of this.#listeners) listener();
+    this.domains.listed();
   }
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { type VirtualMachineInstance as Instance, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { judgeLeftover } from '../../core/instance/index.ts';
 import { KubeError, type ObjectKey, refOfKey } from '../../kube/index.ts';
@@ -26,23 +27,33 @@ export class Leftovers {
   readonly #table: DomainTable;
   readonly #records: RunRecords;
   readonly #strays = new Map<string, StrayDomain>();
+  /** Told when the list of strays has changed. */
+  readonly #onChange: () => void;
 
-  constructor(deps: InstancesDeps, table: DomainTable, records: RunRecords) {
+  constructor(deps: InstancesDeps, table: DomainTable, records: RunRecords, onChange: () => void) {
     this.#deps = deps;
     this.#table = table;
     this.#records = records;
+    this.#onChange = onChange;
+  }
+
+  isStray(uuid: string): boolean {
+    return this.#strays.has(uuid);
+  }
+
+  /** An intent speaks of the domain again, or it is gone. */
+  forget(uuid: string): void {
+    if (this.#strays.delete(uuid)) this.#onChange();
   }
 
   /** By UUID in ascending order. */
   strays(): StrayDomain[] {
-    return [...this.#strays.values()]
-      .filter(({ uuid }) => this.#table.byUuid(uuid) !== undefined)
-      .sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+    return [...this.#strays.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   }
 
   /** @param entry a running domain of Drover whose VM has no intent in the cache */
   async settle(key: ObjectKey, entry: DomainEntry, { log, signal }: ReconcileContext): Promise<Result> {
-    const { identity, uuid } = entry;
+    const { identity } = entry;
     if (identity === undefined) return done;
     // Asked of the API server itself: a cache that selects by host cannot tell "moved" from "deleted".
     const verdict = judgeLeftover(identity, await this.#live(key, signal), this.#deps.host);
@@ -50,15 +61,7 @@ export class Leftovers {
       case 'Wait':
         return requeueAfter(CACHE_LAG_MS, 'the intent is on its way into the cache');
       case 'Stray':
-        if (this.#strays.get(uuid)?.message !== verdict.message) {
-          log.warn({ step: 'LeaveStray', domain: entry.name, why: verdict.message }, 'a domain runs without an intent');
-        }
-        this.#strays.set(uuid, {
-          uuid,
-          virtualMachine: `${identity.namespace}/${identity.name}`,
-          epoch: identity.epoch,
-          message: verdict.message,
-        });
+        this.#leave(entry, verdict.message, log);
         return done;
       case 'Destroy':
         await this.#records.saveEpoch(identity.virtualMachineUID, verdict.epoch, this.#deps.clock.now());
@@ -66,6 +69,14 @@ export class Leftovers {
         await this.#destroy(entry);
         return done;
     }
+  }
+
+  #leave({ uuid, name, identity }: DomainEntry, message: string, log: Logger): void {
+    if (identity === undefined || this.#strays.get(uuid)?.message === message) return;
+    log.warn({ step: 'LeaveStray', domain: name, why: message }, 'a domain runs without an intent');
+    const virtualMachine = `${identity.namespace}/${identity.name}`;
+    this.#strays.set(uuid, { uuid, virtualMachine, epoch: identity.epoch, message });
+    this.#onChange();
   }
 
   /** Undefined: there is no such instance. @throws KubeError when the API server does not say. */
