@@ -100,8 +100,9 @@ export function listProcesses(labFolder: string): ProcessRecord[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
     .sort()
-    .map((file) => findProcess(labFolder, file.slice(0, -'.json'.length)))
+    .map((name) => findProcess(labFolder, name))
     .filter((record) => record !== undefined);
 }
 

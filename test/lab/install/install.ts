@@ -19,8 +19,16 @@ const HOST_PACKAGES = [
 
 const PROGRAMS: readonly ControlPlaneProgram[] = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
 
-/** Everything that the lab and the suites on real parts need. Quick when it is there already. */
+/**
+ * Everything that the lab and the suites on real parts need. Quick when it is there already.
+ * @throws when the user is not root.
+ */
 export async function installForRealParts(report: Report): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new Error(
+      'The lab needs root: it makes network namespaces, mounts and bridges. Run it as root, or with sudo.',
+    );
+  }
   await ensureDebianPackages([...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES], report);
   await obtainPrograms(PROGRAMS, report);
 }
