@@ -7,6 +7,7 @@ import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
 import type { KubeClient } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
+import { BY_DOMAIN_UUID } from './instances/index.ts';
 import { operatorCertificateInformer } from './usage/operator-certificate.ts';
 import { FIELD_MANAGER } from './write-status.ts';
 
@@ -26,6 +27,7 @@ export function agentInformers(client: KubeClient, host: string, log: Logger) {
     instances: typedInformer(VirtualMachineInstance, {
       ...common('VirtualMachineInstance'),
       fieldSelector: `spec.host=${host}`,
+      indexes: { [BY_DOMAIN_UUID]: ({ spec }) => [spec.domainUUID] },
     }),
     volumes: typedInformer(Volume, { ...common('Volume'), fieldSelector: `status.host=${host}` }),
     images: typedInformer(Image, { ...common('Image'), fieldSelector: `status.host=${host}` }),

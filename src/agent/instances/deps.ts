@@ -5,12 +5,15 @@ import type { KubeClient, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 
+/** Index of instances by the UUID of their domain. */
+export const BY_DOMAIN_UUID = 'domainUUID';
+
 /** What the instances of a host need from the rest of the agent. */
 export interface InstancesDeps {
   /** Name of this host. */
   readonly host: string;
   readonly client: KubeClient;
-  /** VirtualMachineInstances whose spec names this host. */
+  /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
   readonly libvirt: Libvirt;
   readonly virtualization: 'kvm' | 'qemu';

@@ -1,2 +1,2 @@
-export type { InstancesDeps } from './deps.ts';
+export { BY_DOMAIN_UUID, type InstancesDeps } from './deps.ts';
 export { Instances } from './instances.ts';

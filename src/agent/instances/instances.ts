@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { domainName } from '../../domain/index.ts';
 import { removeSeed } from '../../host/index.ts';
-import { type ObjectKey, refOfKey } from '../../kube/index.ts';
+import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
-import type { InstancesDeps } from './deps.ts';
+import { BY_DOMAIN_UUID, type InstancesDeps } from './deps.ts';
 import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
 import { DomainsReport, isReported } from './domains-report.ts';
@@ -158,10 +158,14 @@ export class Instances {
     if (uuid !== undefined && after === undefined) this.#leftovers.forget(uuid);
   }
 
-  /** The name alone tells the VM, also of a foreign domain that is in a VM's way. */
+  /** Of whichever VM it has the name or the UUID: a foreign domain may be in a VM's way. */
   #enqueueDomain(entry: DomainEntry | undefined): void {
-    const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(entry?.name ?? '') ?? [];
+    if (entry === undefined) return;
+    const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(entry.name) ?? [];
     if (namespace !== undefined && name !== undefined) this.controller.enqueue(`${namespace}/${name}`);
+    for (const instance of this.#deps.instances.byIndex(BY_DOMAIN_UUID, entry.uuid)) {
+      this.controller.enqueue(keyOf(instance));
+    }
   }
 
   #onListed(becameCurrent: boolean): void {

@@ -13,8 +13,8 @@ export interface InstanceMemory {
   refusal?: Refusal;
   /** Starts refused in a row. */
   refusals: number;
-  /** When a domain that an I/O error paused is resumed next (Unix time, milliseconds). */
-  resumeAtMs?: number;
+  /** When a domain that an I/O error paused is resumed next (Unix time, milliseconds), and how long that is held back. */
+  resume?: { readonly atMs: number; readonly intervalMs: number };
   /** The status that was written last, which the cache may not show yet, and of which instance (uid). */
   written?: { readonly uid: string; readonly status: VirtualMachineInstanceStatus };
   /** A seed may lie on the host. */

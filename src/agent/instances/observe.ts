@@ -41,7 +41,7 @@ export async function observe(
   const run = runOf(records.run(uid), domain) ?? runWithoutRecord(instance, host, domain);
   const end = domain === undefined && run !== undefined ? await endOf(observer, instance, memory, run, now) : undefined;
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
-  const { shutdown, refusal, resumeAtMs } = memory;
+  const { shutdown, refusal, resume } = memory;
   return {
     nowMs: now.getTime(),
     host,
@@ -54,7 +54,7 @@ export async function observe(
     ...(end && { end }),
     ...(shutdown && { shutdown }),
     ...(refusal && { refusal }),
-    ...(resumeAtMs !== undefined && { resumeAtMs }),
+    ...(resume && { resumeAtMs: resume.atMs }),
   };
 }
 

@@ -17,8 +17,10 @@ import { type Starter, startDomain } from './start-domain.ts';
 
 export type Act = Exclude<Step, Rest>;
 
-/** Before the next try to resume a guest that an I/O error paused. */
-const RESUME_INTERVAL_MS = 10_000;
+/** Before the next try to resume a guest that an I/O error paused: doubled as long as it is paused again soon. */
+const FIRST_RESUME_MS = 10_000;
+const LONGEST_RESUME_MS = 300_000;
+const PAUSED_AGAIN_SOON_MS = 60_000;
 /** A start that may pass is tried again after this, doubled each time up to the longest. */
 const FIRST_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 300_000;
@@ -55,7 +57,7 @@ async function start(
     memory.refusals = 0;
     delete memory.refusal;
     delete memory.shutdown;
-    delete memory.resumeAtMs;
+    delete memory.resume;
     return;
   }
   const waitMs = Math.min(FIRST_RETRY_MS * 2 ** memory.refusals, LONGEST_RETRY_MS);
@@ -99,7 +101,7 @@ async function change(
       table.put({ ...entry, state: DomainState.PAUSED, reason: PausedReason.USER });
       return;
     case 'Resume':
-      memory.resumeAtMs = nowMs + RESUME_INTERVAL_MS;
+      memory.resume = nextResume(memory.resume, nowMs);
       await libvirt.call('domainResume', { dom });
       table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });
       return;
@@ -117,6 +119,12 @@ async function change(
       return;
     }
   }
+}
+
+function nextResume(before: InstanceMemory['resume'], nowMs: number): NonNullable<InstanceMemory['resume']> {
+  const isSoon = before !== undefined && nowMs - before.atMs < PAUSED_AGAIN_SOON_MS;
+  const intervalMs = isSoon ? Math.min(before.intervalMs * 2, LONGEST_RESUME_MS) : FIRST_RESUME_MS;
+  return { atMs: nowMs + intervalMs, intervalMs };
 }
 
 function libvirtFailure({ step }: Act, { name }: DomainEntry, cause: unknown): CodedError {

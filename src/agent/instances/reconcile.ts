@@ -82,7 +82,8 @@ async function rest(
   { clock, log, signal }: ReconcileContext,
 ): Promise<Result> {
   const { deps } = starter;
-  if (step.step === 'AwaitStorage') memory.resumeAtMs = step.untilMs;
+  if (step.step === 'AwaitStorage')
+    memory.resume ??= { atMs: step.untilMs, intervalMs: step.untilMs - situation.nowMs };
   if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
     // The guest ignored a shutdown that nobody wants any more: its next stop is its own.
     delete memory.shutdown;

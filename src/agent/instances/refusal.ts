@@ -9,6 +9,9 @@ export interface StartFailure {
   readonly mayPass: boolean;
 }
 
+/** libvirt has a domain of this name or UUID that the agent did not know of, or that is just going. */
+export const DOMAIN_EXISTS = 'DomainExists';
+
 interface Cause {
   readonly reason: string;
   readonly words: RegExp;
@@ -72,8 +75,8 @@ const CAUSES: readonly Cause[] = [
     field: 'spec.cpu',
   },
   {
-    reason: 'DomainExists',
-    words: /already (exists|active|active as)/i,
+    reason: DOMAIN_EXISTS,
+    words: /already (exists|active|defined)/i,
     mayPass: true,
     advice: 'The start is tried again when that domain is gone.',
   },

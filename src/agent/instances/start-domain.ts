@@ -7,7 +7,7 @@ import { CodedError } from '../../runtime/index.ts';
 import type { InstancesDeps } from './deps.ts';
 import type { DomainTable } from './domain-table.ts';
 import { nameOf } from './observe.ts';
-import { type StartFailure, startFailureOf } from './refusal.ts';
+import { DOMAIN_EXISTS, type StartFailure, startFailureOf } from './refusal.ts';
 import type { RunRecords } from './run-records.ts';
 
 export type StartOutcome = { readonly ok: true } | ({ readonly ok: false } & StartFailure);
@@ -59,7 +59,11 @@ export async function startDomain(
     });
     return { ok: true };
   } catch (error) {
-    if (isLibvirtError(error)) return { ok: false, ...startFailureOf(error, instance) };
+    if (isLibvirtError(error)) {
+      const failure = startFailureOf(error, instance);
+      if (failure.reason === DOMAIN_EXISTS) onUnclear();
+      return { ok: false, ...failure };
+    }
     // It may run by now: nothing is decided before all domains have been listed.
     table.outdate();
     onUnclear();
