@@ -14,8 +14,10 @@ const HOST_PACKAGES = [
   'libvirt-daemon',
   'libvirt-daemon-driver-qemu',
   'qemu-system-x86',
-  'qemu-utils',
 ];
+
+/** What the agent calls: it makes cloud-init seeds, disks and bridges. In production its image brings them. */
+const AGENT_PACKAGES = ['genisoimage', 'iproute2', 'procps', 'qemu-utils'];
 
 const PROGRAMS: readonly ControlPlaneProgram[] = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
 
@@ -29,6 +31,7 @@ export async function installForRealParts(report: Report): Promise<void> {
       'The lab needs root: it makes network namespaces, mounts and bridges. Run it as root, or with sudo.',
     );
   }
-  await ensureDebianPackages([...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES], report);
+  const packages = [...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...AGENT_PACKAGES, ...GUEST_BUILD_PACKAGES];
+  await ensureDebianPackages(packages, report);
   await obtainPrograms(PROGRAMS, report);
 }
