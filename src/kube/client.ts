@@ -64,12 +64,13 @@ export class KubeClient {
     );
     // The API server leaves kind and apiVersion out of the items of a typed list.
     const apiVersion = apiVersionOf(kind);
-    for (const item of page.items) {
+    const items = page.items ?? [];
+    for (const item of items) {
       item.apiVersion ??= apiVersion;
       item.kind ??= kind.kind;
     }
     const { resourceVersion = '', continue: continueToken } = page.metadata;
-    return { items: page.items, resourceVersion, ...(continueToken && { continueToken }) };
+    return { items, resourceVersion, ...(continueToken && { continueToken }) };
   }
 
   async create<T extends KubeObject>(kind: KindRef<T>, object: KubeObject, options: WriteOptions = {}): Promise<T> {
@@ -213,7 +214,8 @@ export class KubeClient {
 
 interface WireList<T> {
   metadata: { resourceVersion?: string; continue?: string };
-  items: T[];
+  /** Go's nil slice becomes null. */
+  items: T[] | null;
 }
 
 function named(

@@ -9,7 +9,7 @@ import type { WatchEvent } from './watch.ts';
 export interface ReflectorOptions<T extends KubeObject> extends Selectors {
   client: KubeClient;
   kind: KindRef<T>;
-  /** Objects per list page. Absent: 500. */
+  /** Objects per list page. Absent: 1000. */
   pageSize?: number;
   /** Absent: 200 ms doubling to 30 s, half of it random. */
   backoff?: BackoffPolicy;
@@ -32,7 +32,7 @@ export interface ReflectorSink<T> {
 }
 
 const DEFAULT_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 30_000, factor: 2, jitterFraction: 0.5 };
-/** A page of 500 large objects takes a busy server seconds. */
+/** A page of large objects takes a busy server seconds. */
 const LIST_TIMEOUT_MS = 60_000;
 /** A watch that lived this long worked, even if nothing happened in it. */
 const HEALTHY_WATCH_MS = 5_000;
@@ -73,7 +73,7 @@ export class Reflector<T extends KubeObject> {
 
   async #list(signal: AbortSignal): Promise<string> {
     try {
-      return await this.#listPages(this.#options.pageSize ?? 500, signal);
+      return await this.#listPages(this.#options.pageSize ?? 1000, signal);
     } catch (error) {
       if (!(error instanceof KubeError && error.isExpired())) throw error;
       // The snapshot behind the pages was compacted away while they were read: take all in one answer.

@@ -1,5 +1,5 @@
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
-import { KubeClient, loadConfig, SharedInformer } from '../../../src/kube/index.ts';
+import { KubeClient, keepManagedFieldsOf, loadConfig, SharedInformer } from '../../../src/kube/index.ts';
 import { type ConfigMap, configMapKind } from '../../integration/kube/objects.ts';
 
 /** `node --expose-gc side.ts <ours|client-node> <kubeconfig> <namespace> <objects>`: one informer, alone in its process. */
@@ -19,7 +19,9 @@ type StartInformer = (
 const sides: Readonly<Record<string, StartInformer>> = {
   async ours(kubeconfigPath, namespace, onUpdate) {
     const client = new KubeClient({ connection: loadConfig({ kubeconfigPath }), userAgent: 'drover-bench' });
-    const informer = new SharedInformer<ConfigMap>({ client, kind: configMapKind, namespace });
+    // As every informer of Drover does; client-node's has no such thing.
+    const transform = keepManagedFieldsOf<ConfigMap>('drover-bench');
+    const informer = new SharedInformer<ConfigMap>({ client, kind: configMapKind, namespace, transform });
     informer.onChange(({ type }) => {
       if (type === 'updated') onUpdate();
     });
