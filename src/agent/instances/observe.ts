@@ -9,6 +9,7 @@ import {
   type RunEnd,
   runWithoutRecord,
   type Situation,
+  shutdownInStatus,
   stopAskedInStatus,
 } from '../../core/instance/index.ts';
 import { changedFields, domainName } from '../../domain/index.ts';
@@ -41,7 +42,8 @@ export async function observe(
   const run = runOf(records.run(uid), domain) ?? runWithoutRecord(instance, host, domain);
   const end = domain === undefined && run !== undefined ? await endOf(observer, instance, memory, run, now) : undefined;
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
-  const { shutdown, refusal, resume } = memory;
+  const { refusal, resume } = memory;
+  const shutdown = memory.shutdown ?? shutdownInStatus(instance, host, domain);
   return {
     nowMs: now.getTime(),
     host,

@@ -1,5 +1,5 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
-import type { ObservedDomain, Run, Stop } from './situation.ts';
+import type { ObservedDomain, Run, ShutdownUnderWay, Stop } from './situation.ts';
 
 /**
  * The last run when this host has no record of it (its state directory was lost, or the domain came from elsewhere): as
@@ -42,4 +42,16 @@ export function endInStatus({ status }: VirtualMachineInstance, host: string, ru
 export function stopAskedInStatus({ status, spec }: VirtualMachineInstance, host: string): boolean {
   if (status?.host !== host || status.observedEpoch !== spec.epoch) return false;
   return status.phase === 'Stopping' || (status.phase === 'Off' && status.reason === 'PoweredOff');
+}
+
+/** A shutdown of this very domain that an earlier agent asked for: the grace it gave is not given again. */
+export function shutdownInStatus(
+  instance: VirtualMachineInstance,
+  host: string,
+  domain: ObservedDomain | undefined,
+): ShutdownUnderWay | undefined {
+  const { powerOffAt, startedAt } = instance.status ?? {};
+  if (powerOffAt === undefined || startedAt !== domain?.startedAt || !stopAskedInStatus(instance, host))
+    return undefined;
+  return { powerOffAtMs: Date.parse(powerOffAt) };
 }

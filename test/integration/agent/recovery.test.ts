@@ -136,9 +136,12 @@ describe('an agent that was killed right after', () => {
       await world.guestPowersOff(vm.name);
       await eventually('the domain is gone', async () => (await world.domain(vm.name)) === undefined);
     });
-    const isRestarted = ({ phase, restartedAt }: { phase?: string; restartedAt?: string }) =>
-      phase === 'Running' && restartedAt === 'again';
-    expect((await world.statusWhere(vm.name, 'restarted', isRestarted)).restarts).toBeUndefined();
+    const status = await world.statusWhere(
+      vm.name,
+      'restarted',
+      ({ phase, restartedAt }) => phase === 'Running' && restartedAt === 'again',
+    );
+    expect(status.restarts).toBeUndefined();
   });
 
   it('it had recorded a newer epoch: the domain takes it over', async () => {
@@ -158,12 +161,13 @@ describe('an agent that was killed right after', () => {
   });
 
   it('it had asked the guest to shut down: the next one cuts the power in time', async () => {
-    const vm = await running('asking', { gracePeriodSeconds: 2 });
+    const vm = await running('asking', { gracePeriodSeconds: 4 });
     await world.change(vm.name, { powerState: 'Off' });
-    await world.phase(vm.name, 'Stopping');
+    const { powerOffAt = '' } = await world.phase(vm.name, 'Stopping');
     await withoutAgent(() => Promise.resolve());
-    await world.phase(vm.name, 'Off');
-    expect(await world.domain(vm.name)).toBeUndefined();
+    const { lastStop } = await world.phase(vm.name, 'Off');
+    expect(Date.parse(lastStop?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(powerOffAt));
+    expect(world.decisions(vm.name)).toEqual(['Destroy']);
   });
 });
 

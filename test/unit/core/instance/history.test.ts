@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { VirtualMachineInstanceStatus } from '../../../../src/api/virtual-machine-instance.ts';
-import { endInStatus, runWithoutRecord, stopAskedInStatus } from '../../../../src/core/instance/index.ts';
+import {
+  endInStatus,
+  runWithoutRecord,
+  shutdownInStatus,
+  stopAskedInStatus,
+} from '../../../../src/core/instance/index.ts';
 import { ago, domain, run } from '../../../builders/situation.ts';
 import { instance } from '../../../builders/virtual-machine-instance.ts';
 
@@ -73,5 +78,23 @@ describe('a stop that an earlier agent asked for', () => {
   it('counts only for this epoch and host', () => {
     expect(stopAskedInStatus(withStatus({ phase: 'Stopping', observedEpoch: 0 }), HOST)).toBe(false);
     expect(stopAskedInStatus(withStatus({ phase: 'Stopping', host: 'host-b' }), HOST)).toBe(false);
+  });
+});
+
+describe('a shutdown that an earlier agent asked for', () => {
+  const stopping = { phase: 'Stopping', startedAt: ago(60), powerOffAt: ago(-30) } as const;
+
+  it('is still under way in the domain that it was asked of', () => {
+    const found = shutdownInStatus(withStatus(stopping), HOST, domain({ startedAt: ago(60) }));
+    expect(found).toEqual({ powerOffAtMs: Date.parse(ago(-30)) });
+  });
+
+  it.each([
+    ['the domain is another one', stopping, domain({ startedAt: ago(10) })],
+    ['the domain is gone', stopping, undefined],
+    ['another host asked', { ...stopping, host: 'host-b' }, domain({ startedAt: ago(60) })],
+    ['none was asked for', { phase: 'Running', startedAt: ago(60) } as const, domain({ startedAt: ago(60) })],
+  ])('is not under way when %s', (_why, status, found) => {
+    expect(shutdownInStatus(withStatus(status), HOST, found)).toBeUndefined();
   });
 });
