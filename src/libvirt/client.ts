@@ -58,7 +58,7 @@ class Client implements Libvirt {
       open,
       reconnect,
       subscribeLimitMs: this.#defaultTimeoutMs,
-      onConnected: (first) => this.#onConnected(first),
+      onConnected: () => this.#onConnected(),
       onDisconnected: (error) => this.#onDisconnected(error),
       onEventsMissed: (gapMs) => this.#emitter.emit('eventsMissed', { gapMs }),
       onRetry: (error, delayMs) =>
@@ -129,10 +129,10 @@ class Client implements Libvirt {
     return { unsentMs: this.#defaultTimeoutMs, answerMs, signal: options?.signal };
   }
 
-  #onConnected(first: boolean): void {
-    this.#log('info', 'connected to libvirt', { place: this.#target.place, first });
+  #onConnected(): void {
+    this.#log('info', 'connected to libvirt', { place: this.#target.place });
     for (const lane of Object.values(this.#lanes)) lane.wake();
-    this.#emitter.emit('connected', { first });
+    this.#emitter.emit('connected');
   }
 
   #onDisconnected(error: LibvirtTransportError): void {

@@ -12,8 +12,8 @@ export type CallParameters<N extends CallName | StreamName> =
 
 /** What happens to the client itself. */
 export interface ClientEvents {
-  /** The daemon answers (again). Emitted after all event subscriptions stand. `first` is the connect of `openLibvirt`. */
-  connected: [{ readonly first: boolean }];
+  /** The daemon answers again, and all event subscriptions stand. */
+  connected: [];
   disconnected: [{ readonly error: LibvirtTransportError }];
   /**
    * Subscriptions stand again after a break of `gapMs`; what happened meanwhile was not reported and never will be. List
@@ -33,7 +33,10 @@ export interface Libvirt {
    */
   call<N extends CallName>(name: N, ...parameters: CallParameters<N>): Promise<ReplyOf<N>>;
 
-  /** Starts a procedure that moves data; the stream has a connection of its own until it ends. Throws as `call` does. */
+  /**
+   * Starts a procedure that moves data; the stream has a connection of its own until it ends. `signal` ends it at any
+   * time, `timeoutMs` limits its start. While the daemon is away it fails at once. Throws as `call` does.
+   */
   stream<N extends StreamName>(name: N, ...parameters: CallParameters<N>): Promise<LibvirtStream<ReplyOf<N>>>;
 
   readonly events: {

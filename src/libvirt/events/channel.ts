@@ -10,7 +10,7 @@ export interface ChannelOptions {
   readonly reconnect: Reconnect;
   /** How long `on` waits for a lost connection to return. */
   readonly subscribeLimitMs: number;
-  readonly onConnected: (first: boolean) => void;
+  readonly onConnected: () => void;
   readonly onDisconnected: (error: LibvirtTransportError) => void;
   readonly onEventsMissed: (gapMs: number) => void;
   readonly onRetry: (error: unknown, delayMs: number) => void;
@@ -40,7 +40,7 @@ export class EventChannel {
 
   /** The first connection. Later ones are made by themselves. @throws LibvirtTransportError */
   async start(): Promise<void> {
-    this.#adopt(await this.#options.open(), true);
+    this.#adopt(await this.#options.open());
   }
 
   async on<N extends EventName>(name: N, listener: (event: EventOf<N>) => void): Promise<() => void> {
@@ -92,7 +92,7 @@ export class EventChannel {
     }
   }
 
-  #adopt(connection: Connection, first: boolean): void {
+  #adopt(connection: Connection): void {
     if (this.#closed !== null) {
       connection.close('closed', 'the client was closed');
       return;
@@ -105,7 +105,7 @@ export class EventChannel {
     });
     if (connection.closed) return;
     this.#ready.resolve(connection);
-    this.#options.onConnected(first);
+    this.#options.onConnected();
     if (this.#lostAtMs !== null && this.#subscriptions.any)
       this.#options.onEventsMissed(performance.now() - this.#lostAtMs);
     this.#lostAtMs = null;
@@ -142,7 +142,7 @@ export class EventChannel {
       connection.close('lost', 'the event subscriptions could not be renewed', error);
       throw error;
     }
-    this.#adopt(connection, false);
+    this.#adopt(connection);
   }
 
   async #deregister(callbackId: number): Promise<void> {

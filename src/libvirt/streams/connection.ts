@@ -23,6 +23,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
   readonly #inbox: Inbox;
   readonly #confirmed = Promise.withResolvers<void>();
   #connection: Connection | null = null;
+  #request: Request | null = null;
   #frames: StreamFrames | null = null;
   #state: 'open' | 'finishing' | 'aborting' | 'ended' = 'open';
   #reply: { readonly value: Reply } | null = null;
@@ -46,6 +47,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
 
   /** Opens the connection, makes the call and waits for its reply. @throws as a call does. */
   async start(request: Request, open: (signal: AbortSignal) => Promise<Connection>): Promise<void> {
+    this.#request = request;
     const givenUp = new AbortController();
     request.onGivenUp = () => {
       givenUp.abort();
@@ -123,7 +125,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
   };
 
   #attach(connection: Connection, request: Request): void {
-    if (request.state === 'settled') {
+    if (request.state === 'settled' || this.#state === 'ended') {
       connection.close('closed', 'the stream was given up');
       return;
     }
@@ -181,6 +183,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
     if (error !== null) {
       this.#inbox.fail(error);
       this.#confirmed.reject(error);
+      this.#request?.reject(error);
     }
     this.#inbox.end();
     this.#connection?.close('closed', 'the stream has ended');

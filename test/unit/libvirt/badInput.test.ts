@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENTS } from '../../../src/libvirt/events/table.ts';
+import { LibvirtTransportError, openLibvirt } from '../../../src/libvirt/index.ts';
 import { SESSION } from '../../../src/libvirt/procedures/session.ts';
 import { PROCEDURES } from '../../../src/libvirt/procedures/table.ts';
 import { decodeError, decodePayload } from '../../../src/libvirt/wire/decode.ts';
@@ -10,6 +11,7 @@ import { readHeader } from '../../../src/libvirt/wire/message.ts';
 import { XdrError } from '../../../src/libvirt/xdr/reader.ts';
 import type { AnyXdr } from '../../../src/libvirt/xdr/schema.ts';
 import { XdrWriter } from '../../../src/libvirt/xdr/writer.ts';
+import { FakeDaemon } from './fakeDaemon.ts';
 import { SAMPLE_REPLIES } from './sampleReplies.ts';
 
 const FRAMES = 100_000;
@@ -100,5 +102,32 @@ describe('bad input', () => {
       }),
       { numRuns: 5_000 },
     );
+  });
+
+  it('ends a connection on noise, never hangs it: its calls are always settled', async () => {
+    const daemon = await FakeDaemon.start();
+    try {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 5 }),
+          async (chunks) => {
+            daemon.onCall = ({ connection }) => {
+              for (const chunk of chunks) connection.socket.write(chunk);
+              connection.socket.end();
+            };
+            const client = await openLibvirt({ socketPath: daemon.socketPath });
+            const outcome = await client
+              .call('connectGetHostname', {}, { timeoutMs: 5_000 })
+              .catch((error: unknown) => error);
+            await client.close();
+            expect(outcome).toBeInstanceOf(LibvirtTransportError);
+            expect(outcome).toMatchObject({ reason: expect.stringMatching(/^(lost|protocol)$/), mayHaveRun: true });
+          },
+        ),
+        { numRuns: 100 },
+      );
+    } finally {
+      await daemon.stop();
+    }
   });
 });

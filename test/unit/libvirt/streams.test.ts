@@ -180,4 +180,13 @@ describe('a stream', () => {
     expect(error).toMatchObject({ reason: 'timeout', mayHaveRun: true });
     await eventually('its connection to end', () => daemon.alive.length === 1);
   });
+
+  it('that is still starting ends with the client', async () => {
+    const held = daemon.hold();
+    const starting = failure(client.stream('storageVolDownload', all), LibvirtTransportError);
+    await eventually('the request', () => held.length === 1);
+    await client.close();
+    expect((await starting).reason).toBe('aborted');
+    await eventually('all connections to end', () => daemon.alive.length === 0);
+  });
 });
