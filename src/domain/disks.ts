@@ -25,13 +25,20 @@ export function diskElement(disk: InstanceDisk): XmlElement {
   ]);
 }
 
-/** The NoCloud seed, as a CD-ROM: cloud-init finds it by its volume label `cidata`. */
-export function seedElement(path: string, disks: readonly InstanceDisk[]): XmlElement {
-  return element('disk', { type: 'file', device: 'cdrom' }, [
+/** A VM has 24 disks at most, vda to vdx. */
+const SEED_TARGET = 'vdz';
+
+/**
+ * The NoCloud seed: cloud-init finds it by its volume label `cidata` on any disk. On the virtio bus, since kernels for
+ * clouds (Debian's `linux-image-cloud`) have no driver for a CD-ROM on a SATA controller.
+ */
+export function seedElement(path: string): XmlElement {
+  return element('disk', { type: 'file', device: 'disk' }, [
     element('driver', { name: 'qemu', type: 'raw' }),
     element('source', { file: path }),
-    element('target', { dev: freeTarget(disks), bus: 'sata' }),
+    element('target', { dev: SEED_TARGET, bus: 'virtio' }),
     element('readonly'),
+    element('serial', {}, 'cidata'),
   ]);
 }
 
@@ -43,13 +50,4 @@ export function scsiControllerElement(disks: readonly InstanceDisk[]): XmlElemen
 
 export function bootElement(order: number | undefined): XmlElement | undefined {
   return order === undefined ? undefined : element('boot', { order });
-}
-
-/** The first of sda..sdz that no disk has: names are one space over the scsi and sata buses. At most 24 are taken. */
-function freeTarget(disks: readonly InstanceDisk[]): string {
-  const taken = new Set(disks.map((disk) => disk.target));
-  const names = Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `sd${letter}`);
-  const free = names.find((name) => !taken.has(name));
-  if (free === undefined) throw new RangeError('every disk name from sda to sdz is taken: none is left for cloud-init');
-  return free;
 }

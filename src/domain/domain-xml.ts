@@ -83,7 +83,7 @@ function devices({ namespace, name, spec }: Intent, host: HostSide): (XmlElement
   return [
     scsiControllerElement(spec.disks),
     ...spec.disks.map(diskElement),
-    host.seedPath === undefined ? undefined : seedElement(host.seedPath, spec.disks),
+    host.seedPath === undefined ? undefined : seedElement(host.seedPath),
     ...nics,
     ...standardDevices(host.consoleLogPath),
   ];

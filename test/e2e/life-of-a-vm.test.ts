@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { Volume } from '../../src/api/volume.ts';
-import { readConsoleCounters } from '../lab/guest/console-counters.ts';
 import { guestVM, Story } from './story.ts';
 
 let story: Story;
@@ -63,6 +62,8 @@ describe('the life of a VM', () => {
       status: 'False',
     });
     expect(restarted.status?.host).toBe(host);
+    // The power button works from here on: before its kernel is up, no guest hears it.
+    await story.booted('web', [host], 2);
   });
 
   it('shuts its guest down when it is halted, and comes back with its data', async () => {
@@ -73,12 +74,8 @@ describe('the life of a VM', () => {
     await story.kubectl(['patch', 'vm', 'web', '--type=merge', '--patch={"spec":{"runStrategy":"Always"}}']);
     const vm = await story.running('web');
     expect(vm.status?.epoch).toBe(2);
-    const hosts = [host, ...(vm.status?.host === host ? [] : [vm.status?.host ?? ''])];
-    await story.says(vm.status?.host ?? '', 'web', /counter=/);
-    const consoles = hosts.map((each) => story.consoleOn(each, 'web')).join('\n');
-    const { verdict, boots } = readConsoleCounters(consoles);
+    const { verdict } = await story.booted('web', [host, vm.status?.host ?? host], 3);
     expect(verdict).toEqual({ ok: true });
-    expect(boots.length).toBeGreaterThanOrEqual(2);
   });
 
   it('is gone with its disk when it is deleted', async () => {
@@ -99,7 +96,7 @@ describe('bad YAML is refused at the door, with the field and the fix', () => {
   const broken = (spec: object) => ({ ...guestVM('bad'), spec: { memory: { size: '128Mi' }, ...spec } });
   it.each([
     ['a memory size without meaning', broken({ memory: { size: 'lots' } }), /spec\.memory\.size/],
-    ['no memory at all', { ...guestVM('bad'), spec: {} }, /spec\.memory/],
+    ['no memory at all', { ...guestVM('bad'), spec: {} }, /VirtualMachine\.spec\): missing required field "memory"/],
     [
       'a MAC address of another form',
       broken({ nics: [{ name: 'a', portGroup: 'lan', mac: '52-54-00-12-34-56' }] }),
@@ -126,8 +123,8 @@ describe('bad YAML is refused at the door, with the field and the fix', () => {
       broken({ runStrategy: 'Sometimes' }),
       /runStrategy.*"Always", "RerunOnFailure", "Halted"/,
     ],
-    ['more vCPUs than there can be', broken({ cpu: { sockets: 64, coresPerSocket: 64 } }), /at most 512 vCPUs/],
-    ['a field that there is not', broken({ memoryy: 1 }), /unknown field "spec\.memoryy"/],
+    ['more vCPUs than there can be', broken({ cpu: { sockets: 64, coresPerSocket: 64 } }), /at most 255 vCPUs/],
+    ['a field that there is not', broken({ memoryy: 1 }), /unknown field "memoryy"/],
     ['a name that no host name can be', { ...guestVM('x'.repeat(70)) }, /at most 63 characters/],
   ])('%s', async (_what, object, words) => {
     await expect(story.apply(object)).rejects.toThrow(words);

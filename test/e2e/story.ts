@@ -5,6 +5,7 @@ import { KINDS } from '../../src/api/kinds.ts';
 import { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { type KindRef, KubeClient, KubeError, type KubeObject, loadConfig } from '../../src/kube/index.ts';
+import { type ConsoleCounters, readConsoleCounters } from '../lab/guest/console-counters.ts';
 import type { LabHost } from '../lab/host/lab-host.ts';
 import { type Lab, openLab } from '../lab/lab.ts';
 import { run } from '../lab/run.ts';
@@ -149,6 +150,22 @@ export class Story {
         return found === undefined
           ? { ready: false, because: this.consoleOn(host, vm).slice(-300) }
           : { ready: true, value: found };
+      },
+      { timeoutMs: TIMEOUT_MS, intervalMs: 200 },
+    );
+  }
+
+  /** Waits until the guest has booted this often, and reads its counters on the hosts in the order in which it ran there. */
+  async booted(vm: string, hosts: readonly string[], times: number): Promise<ConsoleCounters> {
+    const read = () => readConsoleCounters([...new Set(hosts)].map((host) => this.consoleOn(host, vm)).join('\n'));
+    return await waitFor(
+      `the guest of ${vm} to have booted ${times} times`,
+      () => {
+        const seen = read();
+        const boots = new Set(seen.boots).size;
+        return boots >= times
+          ? { ready: true, value: seen }
+          : { ready: false, because: `it has booted ${boots} times` };
       },
       { timeoutMs: TIMEOUT_MS, intervalMs: 200 },
     );

@@ -58,10 +58,9 @@ describe('the XML of a domain', () => {
     expect(domainXml(full, fullHost, STARTED_AT)).not.toContain('swordfish');
   });
 
-  it('gives the seed a device name that no disk has', () => {
-    const disks = [disk({ target: 'sda', bus: 'sata' }), disk({ name: 'b', target: 'sdb', bus: 'scsi' })];
-    const xml = domainXml(intent({ disks }), { ...host, seedPath: '/s.iso' }, STARTED_AT);
-    expect(xml).toContain('<target dev="sdc" bus="sata"/>');
+  it('gives the guest its seed on a disk that any cloud kernel can read, and cannot write', () => {
+    const xml = domainXml(intent(), { ...host, seedPath: '/s.iso' }, STARTED_AT);
+    expect(xml).toMatch(/<source file="\/s\.iso"\/>\s*<target dev="vdz" bus="virtio"\/>\s*<readonly\/>/);
   });
 
   it('refuses a NIC without a port, naming the switch', () => {
