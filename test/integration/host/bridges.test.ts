@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BridgeWish } from '../../../src/host/network/bridge-plan.ts';
 import { ensureBridge, removeUnusedBridges } from '../../../src/host/network/bridges.ts';
@@ -32,9 +31,6 @@ const wish = (changes: Partial<BridgeWish> = {}): BridgeWish => ({
   mtuBytes: 1500,
   ...changes,
 });
-
-const hasVlans =
-  existsSync('/proc/net/vlan') || run('sh', '-c', 'modprobe 8021q 2>/dev/null && echo yes || true') !== '';
 
 describe('ensureBridge', () => {
   it('makes a bridge that forwards at once and in which the host takes no part', async () => {
@@ -152,9 +148,11 @@ describe('ensureBridge', () => {
     }
   });
 
-  it.skipIf(!hasVlans)('reaches a VLAN through an interface of its own (needs 8021q in the kernel)', async () => {
+  it('reaches a VLAN through an interface of its own, or says that the kernel knows none', async ({ skip }) => {
     const network = testNetwork();
-    expect(await ensureBridge(network, wish({ uplink: 'eth1', vlan: 42 }))).toEqual({ ok: true });
+    const verdict = await ensureBridge(network, wish({ uplink: 'eth1', vlan: 42 }));
+    if (!verdict.ok) expect(verdict.reason).toBe('NoVlanSupport');
+    skip(!verdict.ok, 'this kernel has no VLAN interfaces (CONFIG_VLAN_8021Q)');
     expect(await network.link('dvu-0011aabb')).toMatchObject({
       kind: 'vlan',
       vlan: 42,
@@ -163,11 +161,6 @@ describe('ensureBridge', () => {
     });
     expect(await removeUnusedBridges(network, () => false)).toEqual(['dv-0011aabb']);
     expect(await network.link('dvu-0011aabb')).toBeUndefined();
-  });
-
-  it.runIf(!hasVlans)('says so when the kernel knows no VLANs', async () => {
-    const verdict = await ensureBridge(testNetwork(), wish({ uplink: 'eth1', vlan: 42 }));
-    expect(verdict).toMatchObject({ ok: false, reason: 'NoVlanSupport' });
   });
 });
 
