@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildGuestImage } from '../../lab/guest/build.ts';
@@ -6,11 +6,12 @@ import { LOCAL_DATASTORE_PATH, SHARED_DATASTORE_PATH } from '../../lab/host/host
 import { LabHost, listHosts, startHost } from '../../lab/host/lab-host.ts';
 import { cablesOf, createBridge, linkExists, UPLINK_NIC, uplinkBridgeOf } from '../../lab/host/network.ts';
 import { firstPidOf } from '../../lab/host/power.ts';
-import { factsOf, livingProcesses, type ProcessFacts } from '../../lab/proc.ts';
+import { livingProcesses } from '../../lab/proc.ts';
 import { listProcesses } from '../../lab/processes.ts';
 import { run } from '../../lab/run.ts';
-import { waitFor } from '../../lab/wait.ts';
+import { commandOf, isAlive, mountsOf, namespacesOf, processesIn } from './host-processes.ts';
 import { type OwnHosts, startOwnHosts } from './own-hosts.ts';
+import { reaches, reachesNot } from './reach.ts';
 import { BOOT_TIMEOUT_MS, createDomain, domainNames, startDomain, virsh, waitForCounter } from './test-domain.ts';
 
 let own: OwnHosts;
@@ -234,55 +235,4 @@ async function switchOnUplink(host: LabHost, address: string, options: string): 
 
 async function removeSwitch(host: LabHost): Promise<void> {
   await host.run('ip', ['link', 'delete', 'vs0']);
-}
-
-async function reaches(host: LabHost, address: string): Promise<void> {
-  await waitFor(
-    `${host.name} to reach ${address}`,
-    async () => {
-      const answer = await knock(host, address);
-      return answer.includes('refused') ? { ready: true, value: undefined } : { ready: false, because: answer };
-    },
-    { timeoutMs: 10_000 },
-  );
-}
-
-async function reachesNot(host: LabHost, address: string): Promise<void> {
-  expect(await knock(host, address)).not.toContain('refused');
-}
-
-/** Nobody listens on the discard port: a refusal is the answer of a host that is there. */
-async function knock(host: LabHost, address: string): Promise<string> {
-  return await host.run('timeout', ['1', 'bash', '-c', `{ : </dev/tcp/${address}/9; } 2>&1 || true`]).catch(String);
-}
-
-/** The living processes in the host's pid namespace. */
-function processesIn(host: LabHost): ProcessFacts[] {
-  const namespace = readlinkSync(`/proc/${firstPidOf(host.lab, host.index)}/ns/pid`);
-  return livingProcesses().filter(({ pid }) => namespacesOf(pid).includes(namespace));
-}
-
-function isAlive({ pid, startTicks }: ProcessFacts): boolean {
-  const facts = factsOf(pid);
-  return facts !== undefined && facts.startTicks === startTicks && facts.state !== 'Z';
-}
-
-/** Nothing when the process has ended meanwhile, or may do more than we may, as no process in a lab host does. */
-function namespacesOf(pid: number): string[] {
-  try {
-    return ['ipc', 'mnt', 'net', 'pid', 'uts'].map((kind) => readlinkSync(`/proc/${pid}/ns/${kind}`));
-  } catch (error) {
-    const facts = factsOf(pid);
-    if (facts === undefined || facts.state === 'Z') return [];
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return [];
-    throw error;
-  }
-}
-
-function mountsOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
-}
-
-function commandOf({ pid }: ProcessFacts): string {
-  return factsOf(pid) === undefined ? '' : readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
 }

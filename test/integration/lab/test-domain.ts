@@ -97,7 +97,12 @@ export async function waitForConsole(host: LabHost, name: string, wanted: RegExp
 }
 
 /** Waits until the guest has counted on this host to at least the number given, and returns how far it got. */
-export async function waitForCounter(host: LabHost, name: string, atLeast: number): Promise<number> {
+export async function waitForCounter(
+  host: LabHost,
+  name: string,
+  atLeast: number,
+  timeoutMs = BOOT_TIMEOUT_MS,
+): Promise<number> {
   return await waitFor(
     `${name} to count to ${atLeast}`,
     () => {
@@ -106,7 +111,7 @@ export async function waitForCounter(host: LabHost, name: string, atLeast: numbe
         ? { ready: true, value: counter }
         : { ready: false, because: `it is at ${counter}; console: ${consoleOf(host, name).slice(-300)}` };
     },
-    { timeoutMs: BOOT_TIMEOUT_MS },
+    { timeoutMs },
   );
 }
 

@@ -13,7 +13,7 @@ import { run } from '../run.ts';
 import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles, sharedDatastoreOf } from './host-files.ts';
 import { PKI_PATH } from './libvirt-config.ts';
 import { removeBridge, setCables } from './network.ts';
-import { firstPidOf, hasPower, switchOff, switchOn } from './power.ts';
+import { enterArguments, hasPower, switchOff, switchOn } from './power.ts';
 
 /**
  * A KVM host of the lab: namespaces of this machine with a libvirtd of their own.
@@ -112,7 +112,7 @@ export class LabHost {
    * @throws when it fails, or when the host is off.
    */
   async run(command: string, args: readonly string[]): Promise<string> {
-    return await run('nsenter', [...this.#enter(), command, ...args]);
+    return await run('nsenter', [...enterArguments(this.lab, this.index), command, ...args]);
   }
 
   /**
@@ -125,7 +125,7 @@ export class LabHost {
       ...spec,
       name: this.#recordName(spec.name),
       command: 'nsenter',
-      args: [...this.#enter(), ...folder, spec.command, ...spec.args],
+      args: [...enterArguments(this.lab, this.index), ...folder, spec.command, ...spec.args],
     });
   }
 
@@ -142,10 +142,6 @@ export class LabHost {
   async destroy(): Promise<void> {
     await this.kill();
     removeHostFiles(this.lab, this.index);
-  }
-
-  #enter(): string[] {
-    return ['--target', `${firstPidOf(this.lab, this.index)}`, '--pid', '--mount', '--net', '--uts', '--ipc'];
   }
 
   #recordName(name: string): string {

@@ -59,6 +59,14 @@ export async function switchOff(lab: LabIdentity, index: number): Promise<void> 
 }
 
 /**
+ * Arguments by which nsenter(1) runs in the host whatever command follows them.
+ * @throws when the host is off.
+ */
+export function enterArguments(lab: LabIdentity, index: number): string[] {
+  return ['--target', `${firstPidOf(lab, index)}`, '--pid', '--mount', '--net', '--uts', '--ipc'];
+}
+
+/**
  * The machine's number of the host's first process, by which others enter its namespaces.
  * @throws when the host is off.
  */
