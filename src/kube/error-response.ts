@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { z } from 'zod';
 import { KubeError } from './error.ts';
 
@@ -66,7 +67,8 @@ export function errorOfFailure(
     const after = timeoutMs === undefined ? '' : ` after ${(timeoutMs / 1000).toFixed(1)} s`;
     return new KubeError({ code: 0, reason: 'Timeout', message: `${what}: no answer${after}`, cause: failure });
   }
-  return new KubeError({ code: 0, reason: 'Unreachable', message: `${what}: ${rootMessage(failure)}`, cause: failure });
+  const reason = failure instanceof errors.BodyTimeoutError ? 'Silent' : 'Unreachable';
+  return new KubeError({ code: 0, reason, message: `${what}: ${rootMessage(failure)}`, cause: failure });
 }
 
 function parseJson(text: string): unknown {

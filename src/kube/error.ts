@@ -18,7 +18,7 @@ export interface FieldConflict {
 export interface KubeErrorDetails {
   /** HTTP status, or 0 when no answer was received. */
   code: number;
-  /** metav1.StatusReason (`NotFound`, `Conflict`, `Invalid`, ...) or, without an answer, `Timeout`, `Aborted`, `Unreachable`, `BadResponse`. */
+  /** metav1.StatusReason (`NotFound`, `Conflict`, `Invalid`, ...) or, without an answer, `Timeout`, `Aborted`, `Unreachable`, `BadResponse`, `Silent` (a watch). */
   reason: string;
   message: string;
   causes?: KubeErrorCause[];

@@ -36,12 +36,6 @@ const DEFAULT_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 30_000, factor: 
 const LIST_TIMEOUT_MS = 60_000;
 /** A watch that lived this long worked, even if nothing happened in it. */
 const HEALTHY_WATCH_MS = 5_000;
-/**
- * So many refusals of one version in a row and it is given up: an etcd restored from a backup is behind it and will say
- * "too large resource version" for a long time. No answer at all does not count, or every outage would end in a relist.
- */
-const MAX_REFUSALS = 5;
-
 /** Lists a kind, then watches it, for ever: what the API holds is what the sink was told. */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -50,7 +44,8 @@ export class Reflector<T extends KubeObject> {
   /** Where the next watch starts. Absent: list first. */
   #version: string | undefined;
   #failures = 0;
-  #refusals = 0;
+  /** The watch has sent something since it was opened. */
+  #sawSign = false;
 
   constructor(options: ReflectorOptions<T>, sink: ReflectorSink<T>) {
     this.#options = options;
@@ -106,16 +101,15 @@ export class Reflector<T extends KubeObject> {
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { client, kind, watchSeconds } = this.#options;
     const startedMs = this.#clock.monotonicMs();
-    let sawEvent = false;
+    this.#sawSign = false;
     for await (const event of client.watch<T>(kind, {
       ...selectorsOf(this.#options),
       resourceVersion,
       signal,
       ...(watchSeconds !== undefined && { timeoutSeconds: watchSeconds }),
     })) {
-      sawEvent = true;
+      this.#sawSign = true;
       this.#failures = 0;
-      this.#refusals = 0;
       if (event.type === 'BOOKMARK') {
         this.#version = event.resourceVersion;
       } else {
@@ -125,7 +119,7 @@ export class Reflector<T extends KubeObject> {
       }
     }
     const livedMs = this.#clock.monotonicMs() - startedMs;
-    if (sawEvent || livedMs >= HEALTHY_WATCH_MS || signal.aborted) return;
+    if (this.#sawSign || livedMs >= HEALTHY_WATCH_MS || signal.aborted) return;
     const message = `watch ${kind.plural}: closed by the server after ${Math.round(livedMs)} ms without an event`;
     throw new KubeError({ code: 0, reason: 'Unreachable', message });
   }
@@ -133,19 +127,24 @@ export class Reflector<T extends KubeObject> {
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     this.#options.onError?.(error);
     this.#failures += 1;
-    if (error instanceof KubeError) {
-      if (error.code !== 0) this.#refusals += 1;
-      if (error.isExpired() || this.#refusals >= MAX_REFUSALS) {
-        this.#version = undefined;
-        this.#refusals = 0;
-        // The first relist is not the server's trouble but ours: do it at once.
-        if (this.#failures === 1) return;
-      }
+    if (error instanceof KubeError && this.#mustRelist(error)) {
+      this.#version = undefined;
+      // The first relist is not the server's trouble but ours: do it at once.
+      if (this.#failures === 1) return;
     }
     const policy = this.#options.backoff ?? DEFAULT_BACKOFF;
     const ownMs = backoffDelayMs(policy, this.#failures, this.#options.random ?? Math.random);
     const askedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
     await pause(this.#clock, Math.max(ownMs, askedMs), signal);
+  }
+
+  /**
+   * The version expired; or a watch from it brought nothing, not even the bookmark that comes every minute. So does
+   * a server whose etcd was restored from a backup: it takes a version of its future without a word and sends nothing
+   * until it gets there.
+   */
+  #mustRelist(error: KubeError): boolean {
+    return error.isExpired() || (error.reason === 'Silent' && !this.#sawSign);
   }
 }
 
