@@ -26,7 +26,7 @@ export const AGENT = 'agent';
 const KEEP_RUNNING = join(import.meta.dirname, 'keep-running.sh');
 
 /** Of the agent's health and metrics, in the host. */
-const AGENT_HTTP_PORT = 9178;
+export const AGENT_HTTP_PORT = 9178;
 const READY_TIMEOUT_MS = 60_000;
 
 /**

@@ -1,0 +1,35 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchInformer } from './informer/informer.ts';
+import { benchLibvirt } from './libvirt/bench.ts';
+import { RESULTS_FOLDER, readResults } from './results.ts';
+import type { BenchRow } from './row.ts';
+import { renderDocument, renderTable } from './table.ts';
+import { benchVMs } from './vms/vms.ts';
+
+/** Every group of rows, by the name that picks it on the command line. */
+const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
+  libvirt: benchLibvirt,
+  informer: () => benchInformer(),
+  vms: benchVMs,
+};
+
+async function main(): Promise<void> {
+  const picked = process.argv.slice(2);
+  const unknown = picked.filter((name) => GROUPS[name] === undefined);
+  if (unknown.length > 0) {
+    throw new Error(`There is no bench "${unknown.join('", "')}". There are: ${Object.keys(GROUPS).join(', ')}.`);
+  }
+  mkdirSync(RESULTS_FOLDER, { recursive: true });
+  for (const [name, measure] of Object.entries(GROUPS)) {
+    if (picked.length > 0 && !picked.includes(name)) continue;
+    process.stdout.write(`\n== ${name}\n`);
+    const rows = await measure();
+    writeFileSync(join(RESULTS_FOLDER, `${name}.json`), `${JSON.stringify(rows, undefined, 2)}\n`);
+    process.stdout.write(`${renderTable(rows)}\n`);
+  }
+  const document = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.md');
+  writeFileSync(document, renderDocument(readResults()));
+}
+
+await main();
