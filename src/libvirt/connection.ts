@@ -16,7 +16,8 @@ import type { InOf, OutOf } from './xdr/schema.ts';
 
 /** libvirtd stops reading a connection at five unanswered requests (max_client_requests), so five is never reached. */
 export const REQUESTS_MAX = 4;
-const OPEN_LIMIT_MS = 10_000;
+const DIAL_LIMIT_MS = 10_000;
+const SESSION_LIMIT_MS = 10_000;
 /** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: asking for it makes the daemon watch this connection as well. */
 const KEEPALIVE_FEATURE = 10;
 const AUTH_NONE = 0;
@@ -49,12 +50,11 @@ export class Connection {
 
   /** @throws LibvirtTransportError `unreachable`, `refused`, or `aborted` when the signal comes first. */
   static async open(target: Target, keepalive: Keepalive, signal?: AbortSignal): Promise<Connection> {
-    const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
-    const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-    const socket = await openSocket(target, either);
+    const limit = AbortSignal.timeout(DIAL_LIMIT_MS);
+    const socket = await openSocket(target, signal === undefined ? limit : AbortSignal.any([signal, limit]));
     const connection = new Connection(socket, target, keepalive);
-    const giveUp = () => connection.close('unreachable', `no answer within ${OPEN_LIMIT_MS / 1000} s of connecting`);
-    either.addEventListener('abort', giveUp, { once: true });
+    const giveUp = () => connection.close('aborted', 'given up while connecting');
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
       await connection.#introduce();
       return connection;
@@ -65,7 +65,7 @@ export class Connection {
       if (isTransportError(error, 'refused', 'protocol')) throw error;
       throw connection.#failure(signal?.aborted === true ? 'aborted' : 'unreachable', why, false, error);
     } finally {
-      either.removeEventListener('abort', giveUp);
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -121,16 +121,21 @@ export class Connection {
     return this.#serial;
   }
 
-  /** A call about this connection itself. */
-  session<N extends keyof typeof SESSION>(
+  /** A call about this connection itself, which any daemon answers at once: one that does not is given up. */
+  async session<N extends keyof typeof SESSION>(
     name: N,
     args: InOf<(typeof SESSION)[N]['args']>,
   ): Promise<OutOf<(typeof SESSION)[N]['ret']>> {
     const procedure = SESSION[name];
-    return new Promise((resolve, reject) => {
-      const settle = (reply: unknown) => resolve(reply as OutOf<(typeof SESSION)[N]['ret']>);
-      this.send({ name, procedure, resolve: settle, reject }, encodeCall(name, procedure, args));
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const giveUp = () => this.close('lost', `${name} was not answered within ${SESSION_LIMIT_MS / 1000} s`);
+    const limit = setTimeout(giveUp, SESSION_LIMIT_MS);
+    this.send({ name, procedure, resolve, reject }, encodeCall(name, procedure, args));
+    try {
+      return (await promise) as OutOf<(typeof SESSION)[N]['ret']>;
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   /** Sends part of a stream; resolves when there is room for more. */
