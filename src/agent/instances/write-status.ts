@@ -35,6 +35,8 @@ export async function writeStatus(
   await applyIfChanged(client, VirtualMachineInstance, wanted, before === undefined ? cached : undefined, {
     fieldManager: FIELD_MANAGER,
     subresource: 'status',
+    // Nobody else knows what runs on this host.
+    force: true,
     signal,
   });
   memory.written = { uid, status };

@@ -92,6 +92,8 @@ export class AgentWorld {
       this.controlPlane.kubeconfig,
       '--virtualization',
       'qemu',
+      '--http-host',
+      this.host.address,
       '--http-port',
       String(METRICS_PORT),
       '--log-level',
@@ -277,7 +279,7 @@ export class AgentWorld {
 
   /** One sample of the agent's metrics; 0 when it is not there yet. */
   async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
-    const text = await this.host.run('curl', ['-sS', `http://127.0.0.1:${METRICS_PORT}/metrics`]);
+    const text = await (await fetch(`http://${this.host.address}:${METRICS_PORT}/metrics`)).text();
     const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
     return text
       .split('\n')
