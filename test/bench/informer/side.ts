@@ -19,8 +19,8 @@ type StartInformer = (
 const sides: Readonly<Record<string, StartInformer>> = {
   async ours(kubeconfigPath, namespace, onUpdate) {
     const client = new KubeClient({ connection: loadConfig({ kubeconfigPath }), userAgent: 'drover-bench' });
-    // As every informer of Drover does; client-node's has no such thing.
-    const transform = keepManagedFieldsOf<ConfigMap>('drover-bench');
+    // As every informer of Drover does with what others manage; client-node's has no such thing.
+    const transform = keepManagedFieldsOf<ConfigMap>();
     const informer = new SharedInformer<ConfigMap>({ client, kind: configMapKind, namespace, transform });
     informer.onChange(({ type }) => {
       if (type === 'updated') onUpdate();
