@@ -62,7 +62,10 @@ export const Cluster = defineKind({
     metadata: { name: 'main', annotations: { 'drover.dev/is-default-cluster': 'true' } },
     spec: { hostSelector: { matchLabels: { 'example.org/rack': 'a' } } },
   },
-  conditions: { Ready: 'At least one of its hosts can run VMs.' },
+  conditions: {
+    Ready: 'At least one of its hosts can run VMs.',
+    HostConflict: 'True: hosts are selected by this Cluster and by another; the message says to which each belongs.',
+  },
   spec: ClusterSpec,
   status: ClusterStatus,
   columns: [

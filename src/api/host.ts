@@ -167,6 +167,7 @@ export const Host = defineKind({
   example: { metadata: { name: 'host-1' }, spec: { reserved: { cpu: '500m', memory: '4Gi' } } },
   conditions: {
     Ready: 'The agent renews its lease and libvirt answers, so the host can run VMs. Unknown: the agent is silent.',
+    KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [
     {

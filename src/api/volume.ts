@@ -116,6 +116,7 @@ export const Volume = defineKind({
   },
   conditions: {
     Ready: 'The data is there in the wanted size. While it is being made, the message shows how far it is.',
+    InUse: 'Only on a Volume that is being deleted. True: that waits until the VM of the message has let go of it.',
   },
   rules: [
     {

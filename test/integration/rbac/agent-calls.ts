@@ -1,49 +1,33 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../../src/api/host.ts';
 import { Image } from '../../../src/api/image.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { Volume } from '../../../src/api/volume.ts';
 import { type KindRef, type KubeClient, type KubeObject, leaseKind } from '../../../src/kube/index.ts';
 import { COMPLETE_OBJECTS } from '../../builders/complete-objects.ts';
-import { AGENT, type InstalledCluster, startInstalledCluster } from './installed.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
-const EVENT: KindRef = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
+export const EVENT: KindRef = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  namespaced: true,
+};
 const MANAGER = { fieldManager: 'drover-agent', force: true };
 
-let cluster: InstalledCluster;
-/** The token that an intruder found on host-1. */
-let stolen: KubeClient;
-/** A token of the same service account that no Node stands behind. */
-let unbound: KubeClient;
-
-beforeAll(async () => {
-  cluster = await startInstalledCluster('stolen');
-  for (const node of ['host-1', 'host-2']) await cluster.controlPlane.ensureNode(node);
-  stolen = await cluster.as({ ...AGENT, boundNode: 'host-1' });
-  unbound = await cluster.as(AGENT);
-  await cluster.admin.create(Host, bare(Host, 'host-2'));
-  for (const host of ['host-1', 'host-2']) {
-    await store(VirtualMachineInstance, instance(host));
-    for (const kind of [Volume, Image]) await store(kind, worked(kind, host));
-  }
-  for (const kind of [Volume, Image]) await store(kind, { ...bare(kind, 'unassigned'), spec: complete(kind).spec });
-});
-afterAll(() => cluster?.remove());
-
-function complete(kind: KindRef): KubeObject {
+export function complete(kind: KindRef): KubeObject {
   const [object] = COMPLETE_OBJECTS[kind.kind] ?? [];
   if (object === undefined) throw new Error(`There is no complete ${kind.kind}`);
   return structuredClone(object);
 }
 
-function bare(kind: KindRef, name: string): KubeObject {
+export function bare(kind: KindRef, name: string): KubeObject {
   const metadata = { name, ...(kind.namespaced && { namespace: 'default' }) };
   return { apiVersion: `${kind.group}/${kind.version}`, kind: kind.kind, metadata };
 }
 
 /** An instance that is named after its host. */
-function instance(host: string): KubeObject {
+export function instance(host: string): KubeObject {
   const { spec } = complete(VirtualMachineInstance);
   const object = bare(VirtualMachineInstance, host);
   return {
@@ -54,19 +38,13 @@ function instance(host: string): KubeObject {
 }
 
 /** A Volume or Image that the operator gave to the host, and is named after it. */
-function worked(kind: KindRef, host: string): KubeObject {
+export function worked(kind: KindRef, host: string): KubeObject {
   const attachedTo = kind === Volume ? { attachedTo: 'web' } : {};
   return { ...bare(kind, host), spec: complete(kind).spec, status: { host, ...attachedTo } };
 }
 
-async function store(kind: KindRef, object: KubeObject): Promise<void> {
-  await cluster.admin.create(kind, { ...object, status: undefined });
-  if (object.status !== undefined)
-    await cluster.admin.applyStatus(kind, { ...object, spec: undefined }, { fieldManager: 'drover-operator' });
-}
-
 /** Applies a status as an agent does; the server stores nothing. */
-function applyStatus(kind: KindRef, name: string, status: object) {
+export function applyStatus(kind: KindRef, name: string, status: object) {
   return (client: KubeClient) =>
     client.applyStatus(kind, { ...bare(kind, name), status }, { ...MANAGER, dryRun: true });
 }
@@ -82,17 +60,17 @@ function create(kind: KindRef, object: KubeObject) {
   return (client: KubeClient) => client.create(kind, object, { dryRun: true });
 }
 
-function host(name: string, more: { spec?: object; metadata?: object } = {}): KubeObject {
+export function host(name: string, more: { spec?: object; metadata?: object } = {}): KubeObject {
   const object = bare(Host, name);
   return { ...object, ...more, metadata: { ...object.metadata, ...more.metadata } };
 }
 
-function lease(name: string, namespace = 'drover-system'): KubeObject {
+export function lease(name: string, namespace = 'drover-system'): KubeObject {
   const spec = { holderIdentity: 'host-1', leaseDurationSeconds: 15 };
   return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec };
 }
 
-function event(name: string, reportingInstance: string): KubeObject & Record<string, unknown> {
+export function event(name: string, reportingInstance: string): KubeObject & Record<string, unknown> {
   return {
     ...bare(EVENT, name),
     eventTime: '2026-01-02T03:04:05.000000Z',
@@ -106,7 +84,8 @@ function event(name: string, reportingInstance: string): KubeObject & Record<str
   };
 }
 
-interface Row {
+/** One call with an agent's token. */
+export interface AgentCall {
   readonly call: string;
   readonly make: (client: KubeClient) => Promise<unknown>;
   /** Absent: the agent of host-1 may. */
@@ -124,7 +103,7 @@ const rbac = { by: 'rbac', words: 'cannot' } as const;
 const assignmentRows = [
   { kind: Volume, plural: 'volumes' },
   { kind: Image, plural: 'images' },
-].flatMap(({ kind, plural }): Row[] => {
+].flatMap(({ kind, plural }): AgentCall[] => {
   const refused = onlyAssigned(plural);
   return [
     {
@@ -147,7 +126,8 @@ const assignmentRows = [
   ];
 });
 
-const ROWS: readonly Row[] = [
+/** Every write that RBAC lets the agent of host-1 try, and what comes of it. */
+export const AGENT_CALLS: readonly AgentCall[] = [
   {
     call: 'instances: status of its own',
     make: applyStatus(VirtualMachineInstance, 'host-1', { host: 'host-1', phase: 'Running' }),
@@ -255,80 +235,3 @@ const ROWS: readonly Row[] = [
     refused: onlyEvents,
   },
 ];
-
-describe('the stolen token of the agent of host-1', () => {
-  it.each(ROWS)('$call', async ({ make, refused }) => {
-    const verdict = await verdictOf(make(stolen));
-    const wanted = refused ?? { by: 'nobody', words: '' };
-    expect(verdict).toEqual({ by: wanted.by, message: refused ? expect.stringContaining(wanted.words) : '' });
-  });
-
-  it('writes nothing but the status by way of the status, whatever the patch holds', async () => {
-    const ref = bare(VirtualMachineInstance, 'host-1').metadata;
-    const before = await cluster.admin.get(VirtualMachineInstance, ref);
-    const body = {
-      metadata: { finalizers: [], ownerReferences: [], labels: { a: 'b' } },
-      spec: { host: 'host-2', powerState: 'Off', epoch: 99 },
-      status: { host: 'host-1', phase: 'Running' },
-    };
-    await stolen.patch(VirtualMachineInstance, ref, { type: 'merge', body }, { subresource: 'status' });
-    const after = await cluster.admin.get(VirtualMachineInstance, ref);
-    expect(after.status).toMatchObject({ phase: 'Running' });
-    expect(after.spec).toEqual(before.spec);
-    expect(after.metadata.finalizers).toEqual(['drover.dev/cleanup']);
-    expect(after.metadata.labels).toBeUndefined();
-  });
-
-  it('renews its own heartbeat, and no other that exists', async () => {
-    const own = await stolen.create<KubeObject>(leaseKind, lease('host-host-1'));
-    expect(await verdictOf(stolen.update<KubeObject>(leaseKind, own))).toEqual({ by: 'nobody', message: '' });
-    for (const name of ['host-host-2', 'drover-operator']) {
-      const other = await cluster.admin.create<KubeObject>(leaseKind, lease(name));
-      const body = { spec: { holderIdentity: 'me' } };
-      expect(await verdictOf(stolen.update<KubeObject>(leaseKind, other))).toMatchObject({ by: 'admission' });
-      const patch = stolen.patch(leaseKind, other.metadata, { type: 'merge', body });
-      expect(await verdictOf(patch)).toMatchObject({ by: 'admission' });
-      expect(await verdictOf(stolen.delete(leaseKind, other.metadata))).toMatchObject({ by: 'rbac' });
-    }
-  });
-
-  it('goes on with its own series of events, and with no other', async () => {
-    await stolen.create(EVENT, event('mine', 'host-1'));
-    const theirs = await cluster.admin.create(EVENT, event('theirs', 'host-2'));
-    const series = { series: { count: 2, lastObservedTime: '2026-01-02T03:05:05.000000Z' } };
-    const goOn = (name: string, body: object) =>
-      verdictOf(stolen.patch(EVENT, { name, namespace: 'default' }, { type: 'merge', body }));
-    expect(await goOn('mine', series)).toEqual({ by: 'nobody', message: '' });
-    expect(await goOn('theirs', series)).toMatchObject({ by: 'admission' });
-    // Here the API server itself says no first: who reported an Event is fixed.
-    expect(await goOn('theirs', { ...series, reportingInstance: 'host-1' })).not.toMatchObject({ message: '' });
-    expect(await cluster.admin.get(EVENT, { name: 'theirs', namespace: 'default' })).toEqual(theirs);
-  });
-
-  it('registers its host once, and writes its status from then on', async () => {
-    await stolen.create(Host, host('host-1', { metadata: { labels: { 'kubernetes.io/hostname': 'host-1' } } }));
-    expect(await verdictOf(applyStatus(Host, 'host-1', { address: '192.0.2.11' })(stolen))).toMatchObject({
-      by: 'nobody',
-    });
-  });
-});
-
-describe('a token of the agents that is bound to no Node', () => {
-  it.each(ROWS.filter(({ refused }) => refused?.by !== 'rbac'))('is refused: $call', async ({ make }) => {
-    const message = expect.stringContaining('an agent writes only with a token that is bound to its Node');
-    expect(await verdictOf(make(unbound))).toEqual({ by: 'admission', message });
-  });
-});
-
-describe('a token whose Node is gone', () => {
-  it('is worth nothing', async () => {
-    await cluster.controlPlane.ensureNode('host-9');
-    const orphan = await cluster.as({ ...AGENT, boundNode: 'host-9' });
-    expect(await verdictOf(orphan.list(Host))).toMatchObject({ by: 'nobody' });
-    await cluster.controlPlane.kubectl(['delete', 'node', 'host-9']);
-    // The API server remembers for some seconds that a token was good.
-    await expect
-      .poll(async () => (await verdictOf(orphan.list(Host))).by, { timeout: 60_000, interval: 250 })
-      .toBe('authentication');
-  });
-});
