@@ -61,13 +61,16 @@ describe('the test guest', { timeout: TEST_TIMEOUT_MS }, () => {
     await virsh(host, 'destroy', domain.name);
   });
 
-  it('takes its host name, address, files and commands from a cloud-init seed', async () => {
-    const seed = await writeSeed('seeded');
+  it.each([
+    { where: 'CD-ROM', device: 'cdrom', target: '<target dev="sda" bus="scsi"/>' },
+    { where: 'disk', device: 'disk', target: '<target dev="vdz" bus="virtio"/>' },
+  ])('takes its host name, address, files and commands from a cloud-init seed on a $where', async (seedOn) => {
+    const seed = await writeSeed(`seed-${seedOn.device}`);
     const domain = await startDomain(host, {
-      name: 'seeded',
+      name: `seeded-${seedOn.device}`,
       image: image.disk,
-      devices: `<disk type="file" device="cdrom"><driver name="qemu" type="raw"/><source file="${seed}"/>
-          <target dev="sda" bus="scsi"/><readonly/></disk>
+      devices: `<disk type="file" device="${seedOn.device}"><driver name="qemu" type="raw"/><source file="${seed}"/>
+          ${seedOn.target}<readonly/></disk>
         <controller type="scsi" model="virtio-scsi"/>
         <interface type="ethernet"><model type="virtio"/></interface>`,
     });
