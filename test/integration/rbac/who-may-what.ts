@@ -87,7 +87,8 @@ async function may(client: KubeClient, attributes: object): Promise<unknown> {
 
 /** Runs first: it also tries to delete whole collections. */
 export function whoMayWhat(installed: () => InstalledCluster): void {
-  describe('every verb on every resource of the API server', () => {
+  // Some 3000 calls each.
+  describe('every verb on every resource of the API server', { timeout: 240_000 }, () => {
     let cluster: InstalledCluster;
     let agent: KubeClient;
     let operator: KubeClient;

@@ -53,6 +53,13 @@ describe('the description of every field', () => {
   });
 });
 
+it('has no value for users to write that YAML 1.1, which kubectl reads, takes for something else than text', () => {
+  const users = FIELDS.filter(({ kind, path }) => path.startsWith('spec') && kind !== 'VirtualMachineInstance');
+  const values = users.flatMap(({ schema }) => schema.enum ?? []);
+  expect(values).toContain('Halted');
+  expect(values.filter((value) => parse(String(value), { version: '1.1' }) !== value)).toEqual([]);
+});
+
 function placeOf({ kind, path, schema }: Field & { kind: string }): string {
   return `${kind} ${path}: ${schema.description ?? 'no description'}`;
 }
