@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { readBootId } from '../host/index.ts';
-import type { KubeClient } from '../kube/index.ts';
+import { EventRecorder, type KubeClient } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
 import { openSealed } from '../runtime/sealed.ts';
@@ -73,8 +73,16 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const switches = watchSwitches({ ...common, ...informers, network: {} });
   const volumes = volumesController({ ...common, ...informers, datastores });
   const images = imagesController({ ...common, images: informers.images, datastores });
+  const events = new EventRecorder({
+    client,
+    reportingController: 'drover.dev/agent',
+    reportingInstance: host,
+    clock,
+    onError: (err) => log.debug({ err }, 'an event was not written'),
+  });
   const instances = await Instances.open({
     ...common,
+    events,
     instances: informers.instances,
     virtualization: virtualization.type,
     portOf: (nic) => switches.portOf(nic),

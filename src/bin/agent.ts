@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import * as z from 'zod';
 import { runAgent } from '../agent/agent.ts';
@@ -29,6 +29,9 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** QEMU keeps a core busy while it starts: more at once are no faster, and each takes longer. */
+const DEFAULT_CONCURRENCY = Math.min(Math.max(availableParallelism(), 4), 32);
+
 const program = new Command('drover-agent')
   .description('Runs the virtual machines of one KVM host as their instances in the Kubernetes API say.')
   .addOption(
@@ -55,7 +58,7 @@ const program = new Command('drover-agent')
   )
   .option('--usage-port <port>', 'port for load figures; 0 picks a free one', wholeNumber, 9443)
   .option('--lease-duration <seconds>', 'how long the host counts as alive without a sign', wholeNumber, 15)
-  .option('--concurrency <count>', 'how many VMs are worked on at once', wholeNumber, 8)
+  .option('--concurrency <count>', 'how many VMs are worked on at once', wholeNumber, DEFAULT_CONCURRENCY)
   .option('--http-host <address>', 'where /healthz, /readyz and /metrics are served', '127.0.0.1')
   .option('--http-port <port>', 'port of these; 0 picks a free one', wholeNumber, 0)
   .option('--log-level <level>', 'trace, debug, info, warn or error (default: $DROVER_LOG_LEVEL, then info)');

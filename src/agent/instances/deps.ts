@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { InstanceNic, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { NicPort } from '../../domain/index.ts';
-import type { KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { EventRecorder, KubeClient, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 
@@ -13,6 +13,7 @@ export interface InstancesDeps {
   /** Name of this host. */
   readonly host: string;
   readonly client: KubeClient;
+  readonly events: EventRecorder;
   /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
   readonly libvirt: Libvirt;
@@ -27,8 +28,8 @@ export interface InstancesDeps {
   readonly seedDirectory: string;
   /** Where libvirt writes the logs of domains; consoles are logged there too. */
   readonly logDirectory: string;
-  /** How many VMs are worked on at once. Absent: 8. */
-  readonly concurrency?: number;
+  /** How many VMs are worked on at once. */
+  readonly concurrency: number;
   /** How often all domains are listed although nothing was missed. Absent: 60 s. */
   readonly resyncIntervalMs?: number;
   readonly clock: Clock;

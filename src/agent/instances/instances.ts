@@ -17,7 +17,6 @@ import { ownEntry } from './observe.ts';
 import { reconcileInstance, type Scope } from './reconcile.ts';
 import { RunRecords } from './run-records.ts';
 
-const CONCURRENCY = 8;
 const RESYNC_INTERVAL_MS = 60_000;
 /** A start may take two minutes when the host is busy. */
 const RECONCILE_TIMEOUT_MS = 180_000;
@@ -74,7 +73,7 @@ export class Instances {
     };
     this.controller = new Controller({
       name: 'instance',
-      concurrency: deps.concurrency ?? CONCURRENCY,
+      concurrency: deps.concurrency,
       sources: [source(deps.instances)],
       reconcile: (key, context) => this.#reconcile(key, context),
       reconcileTimeoutMs: RECONCILE_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
-import { instanceStatus, nextStep, type Rest, type Situation } from '../../core/instance/index.ts';
+import { eventOf, instanceStatus, nextStep, type Rest, type Situation } from '../../core/instance/index.ts';
 import { removeSeed } from '../../host/index.ts';
 import { done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -18,8 +18,8 @@ export interface Scope {
 
 /** From anything to a restarted domain it takes at most resume, shut down, destroy, start; more is a loop. */
 const STEPS_MAX = 8;
-/** A start that takes longer is shown. */
-const STARTING_SHOWN_AFTER_MS = 2_000;
+/** A start that takes longer is shown: not those of a host that is busy with many, since each costs a write. */
+const STARTING_SHOWN_AFTER_MS = 10_000;
 
 /** Brings one VM to what its intent says, and writes down what came of it. */
 export async function reconcileInstance(
@@ -36,6 +36,7 @@ export async function reconcileInstance(
     const { why } = step;
     context.log.info({ step: step.step, epoch: instance.spec.epoch, why }, 'decided');
     scope.metrics.onStep(step.step);
+    tell(scope, situation, step);
     if (step.step === 'Start') await startShown(scope, situation, instance, step, memory, context);
     else await perform(starter, situation, step, memory);
   }
@@ -44,6 +45,16 @@ export async function reconcileInstance(
 
 function isRest(step: Rest | Act): step is Rest {
   return !['Adopt', 'Start', 'Suspend', 'Resume', 'Shutdown', 'Destroy'].includes(step.step);
+}
+
+/** On the VirtualMachine: that is the object which its owner looks at. */
+function tell({ starter }: Scope, situation: Situation, step: Rest | Act): void {
+  const event = eventOf(situation, step);
+  if (event === undefined) return;
+  const { metadata, spec, apiVersion } = situation.instance;
+  const { name, namespace } = metadata;
+  const vm = { apiVersion, kind: 'VirtualMachine', metadata: { name, namespace, uid: spec.virtualMachineUID } };
+  starter.deps.events.record({ regarding: vm, ...event });
 }
 
 /** Starts the domain; a start that takes its time shows as Starting, a quick one costs no write of its own. */
@@ -74,14 +85,14 @@ async function startShown(
 }
 
 async function rest(
-  { starter }: Scope,
+  scope: Scope,
   situation: Situation,
   instance: VirtualMachineInstance,
   step: Rest,
   memory: InstanceMemory,
   { clock, log, signal }: ReconcileContext,
 ): Promise<Result> {
-  const { deps } = starter;
+  const { deps } = scope.starter;
   if (step.step === 'AwaitStorage')
     memory.resume ??= { atMs: step.untilMs, intervalMs: step.untilMs - situation.nowMs };
   if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
@@ -94,8 +105,10 @@ async function rest(
     memory.hasSeed = false;
   }
   const status = instanceStatus(situation, step);
-  if (status.phase !== memory.written?.status.phase) {
+  const before = situation.instance.status;
+  if (status.phase !== before?.phase || status.reason !== before?.reason) {
     log.info({ step: step.step, phase: status.phase, reason: status.reason, why: status.message }, 'at rest');
+    tell(scope, situation, step);
   }
   await writeStatus(deps.client, instance, status, memory, clock.now(), signal);
   if (!('untilMs' in step) || step.untilMs === undefined) return done;

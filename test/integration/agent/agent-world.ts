@@ -66,6 +66,7 @@ export class AgentWorld {
       const controlPlane = await startControlPlane({ identity, address: own.lab.subnet.gateway });
       const client = adminClient(controlPlane.kubeconfig);
       await installCrds(client);
+      await controlPlane.kubectl(['create', 'namespace', SYSTEM_NAMESPACE]);
       const libvirt = await openLibvirt({ socketPath: hostOf(own).files.libvirtSocket });
       const remove = async (): Promise<void> => {
         await libvirt.close();
