@@ -69,7 +69,7 @@ hostVerb('restart-agent', "restart Drover's agent of the host; VMs run on", (lab
 program
   .command('restart-operator')
   .description('restart the operator; VMs run on')
-  .action(() => withLab((lab) => lab.restartOperator()));
+  .action(() => withLab((lab) => report.step('restart-operator', () => lab.restartOperator())));
 
 program
   .command('console <vm>')

@@ -122,7 +122,8 @@ export class ControlPlane {
       return (await running).stdout;
     } catch (error) {
       const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
-      throw new Error(`kubectl ${args.join(' ')}: ${said || String(error)}`, { cause: error });
+      // What it says is what counts; without a word from it, why it could not run.
+      throw said ? new Error(`kubectl ${args.join(' ')}: ${said}`) : error;
     }
   }
 
