@@ -55,7 +55,7 @@ export class Lane {
   /** The daemon is known to answer again: do not sit out the delay. */
   wake(): void {
     this.#backoff.reset();
-    this.#grow();
+    this.#tryAgain();
   }
 
   close(error: LibvirtTransportError): void {
@@ -122,8 +122,9 @@ export class Lane {
     if (member.live <= 0) member.connection.close('closed', 'all its calls have ended');
   }
 
+  /** Opens a connection if one is needed and none has just failed: then it is tried again after the delay, not per call. */
   #grow(): void {
-    clearTimeout(this.#retry);
+    if (this.#retry !== undefined) return;
     if (this.#closed !== null || this.#waiting.length <= this.#opening * REQUESTS_MAX) return;
     if (this.#members.length + this.#opening >= this.#options.connections) return;
     this.#opening++;
@@ -151,8 +152,13 @@ export class Lane {
     this.#opening--;
     for (const request of this.#waiting) request.waitingFor = `a connection. The last attempt failed: ${error.message}`;
     if (this.#closed !== null || this.#waiting.length === 0) return;
+    this.#retry ??= setTimeout(() => this.#tryAgain(), this.#backoff.nextDelayMs());
+  }
+
+  #tryAgain(): void {
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#grow(), this.#backoff.nextDelayMs());
+    this.#retry = undefined;
+    this.#grow();
   }
 
   #gone(member: Member): void {

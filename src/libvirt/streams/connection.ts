@@ -28,6 +28,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
   #state: 'open' | 'finishing' | 'aborting' | 'ended' = 'open';
   #reply: { readonly value: Reply } | null = null;
   #serial = 0;
+  #abortError: LibvirtTransportError | null = null;
   /** Called once, when the stream is over for whatever reason. */
   onEnd: () => void = () => undefined;
 
@@ -60,6 +61,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
     try {
       this.#reply = { value: (await request.reply) as Reply };
       this.#signal?.addEventListener('abort', this.#aborted, { once: true });
+      if (this.#signal?.aborted === true) this.#aborted();
     } catch (error) {
       this.#end(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -87,32 +89,31 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
 
   async finish(): Promise<void> {
     if (this.#state === 'open') {
-      await this.#send((frames) => frames.finish());
       this.#state = 'finishing';
       this.#inbox.discard();
+      await this.#transmit((frames) => frames.finish());
     }
     await this.#confirmed.promise;
   }
 
   async abort(): Promise<void> {
     if (this.#state !== 'open' && this.#state !== 'finishing') return;
-    const given = this.#transportError('aborted', 'the stream was aborted');
-    if (this.#connection === null || this.#frames === null) {
-      this.#end(given);
+    this.#abortError = this.#transportError('aborted', 'the stream was aborted');
+    if (this.#frames === null) {
+      this.#end(this.#abortError);
       return;
     }
     this.#state = 'aborting';
-    this.#inbox.fail(given);
+    this.#inbox.fail(this.#abortError);
     this.#inbox.discard();
-    const limit = setTimeout(() => this.#end(given), ABORT_LIMIT_MS);
+    const limit = setTimeout(() => this.#end(this.#abortError), ABORT_LIMIT_MS);
     try {
-      await this.#connection.sendStream(this.#frames.abort());
+      await this.#transmit((frames) => frames.abort());
       await this.#confirmed.promise;
     } catch {
-      // An abort has no way to fail: the stream is over either way, and `given` says so to whoever reads or writes.
+      // An abort has no way to fail: the stream is over either way, and its error says so to whoever reads or writes.
     } finally {
       clearTimeout(limit);
-      this.#end(given);
     }
   }
 
@@ -144,6 +145,10 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
       await this.#confirmed.promise;
       throw this.#transportError('closed', 'the stream has ended');
     }
+    await this.#transmit(frameOf);
+  }
+
+  async #transmit(frameOf: (frames: StreamFrames) => Buffer): Promise<void> {
     if (this.#connection === null || this.#frames === null)
       throw new Error(`${this.#name}: the stream has not started`);
     try {
@@ -162,8 +167,8 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
     if (header.status === MessageStatus.ERROR && this.#state !== 'aborting') {
       this.#end(decodeError(this.#name, frame));
     } else if (header.status !== MessageStatus.CONTINUE) {
-      this.#confirmed.resolve();
-      this.#end(null);
+      // While aborting, any last word confirms the abort: nobody may take it for the end of a finished stream.
+      this.#end(this.#abortError);
     } else if (this.#state === 'open') {
       this.#keep(header, frame);
     }
@@ -185,6 +190,7 @@ export class StreamConnection<Reply> implements LibvirtStream<Reply> {
       this.#confirmed.reject(error);
       this.#request?.reject(error);
     }
+    this.#confirmed.resolve();
     this.#inbox.end();
     this.#connection?.close('closed', 'the stream has ended');
     this.onEnd();

@@ -257,6 +257,17 @@ describe('a broken connection', () => {
     expect(error.message).toMatch(/waited for a connection. The last attempt failed: .*cannot be reached/);
   });
 
+  it('is not tried again for every call that waits', async () => {
+    const client = await open({ reconnect: { firstDelayMs: 60_000, maxDelayMs: 60_000 } });
+    await daemon.down();
+    await eventually('the client to notice', () => !client.connected);
+    await failure(client.call('connectGetHostname', {}, { timeoutMs: 20 }), LibvirtTransportError);
+    await daemon.listen();
+    const opened = daemon.connections.length;
+    await failure(client.call('connectGetHostname', {}, { timeoutMs: 50 }), LibvirtTransportError);
+    expect(daemon.connections).toHaveLength(opened);
+  });
+
   it('tells the consumer of both ends of the break', async () => {
     const client = await open();
     const seen: string[] = [];

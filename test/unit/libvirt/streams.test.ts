@@ -159,6 +159,17 @@ describe('a stream', () => {
     await eventually('the abort', () => sent().includes('3/1/0'));
   });
 
+  it('that is aborted while it finishes does not pass for finished', async () => {
+    const stream = await client.stream('storageVolUpload', all);
+    const finishing = failure(stream.finish(), LibvirtTransportError);
+    await eventually('the end', () => sent().includes('3/0/0'));
+    const aborting = stream.abort();
+    await eventually('the abort', () => sent().includes('3/1/0'));
+    piece(calls[0], new Uint8Array(), MessageStatus.OK);
+    await aborting;
+    expect((await finishing).reason).toBe('aborted');
+  });
+
   it('fails when its connection breaks', async () => {
     const stream = await client.stream('storageVolUpload', all);
     calls[0]?.connection.socket.destroy();
