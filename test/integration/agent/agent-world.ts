@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
 import {
   type VirtualMachineInstance as Instance,
   type InstanceDisk,
