@@ -28,6 +28,7 @@ export async function takeDown(checkout: string, instance: string, report: Repor
       await removeBridge(lab);
       releaseIdentity(lab);
       rmSync(lab.kubeconfig, { force: true });
+      rmSync(binFolderOf(lab), { recursive: true, force: true });
       rmSync(lab.folder, { recursive: true, force: true });
     }),
   );
@@ -42,6 +43,11 @@ export function instancesOf(checkout: string): string[] {
     .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'processes')))
     .map((entry) => entry.name)
     .sort();
+}
+
+/** Beside the kubeconfig: holds kubectl, for the user's PATH. */
+export function binFolderOf(lab: LabIdentity): string {
+  return join(dirname(lab.kubeconfig), 'bin');
 }
 
 export function lockFileOf(lab: LabIdentity): string {

@@ -77,7 +77,8 @@ async function firstWords(lab: Lab, machine: Machine, progress: Progress): Promi
 
 const WHAT_NEXT = `
 What to try next:
-  ./lab kubectl get vm,vmi,dh,vol        what there is; also: export KUBECONFIG=$PWD/.lab/kubeconfig
+  ./lab kubectl get vm,vmi,dh,vol        what there is; or, for this shell:
+  export KUBECONFIG=$PWD/.lab/kubeconfig PATH=$PWD/.lab/bin:$PATH
   ./lab kubectl describe vm first        why the VM is where it is
   ./lab console first                    watch its guest count; Ctrl+C ends it
   ./lab kubectl delete vm first          shut it down and remove its disk

@@ -1,8 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { GUEST_IMAGE_FILE } from './cluster-objects.ts';
+import type { ControlPlane } from './control-plane/control-plane.ts';
 import { startControlPlane } from './control-plane/start.ts';
-import { lockFileOf } from './down.ts';
+import { binFolderOf, lockFileOf } from './down.ts';
 import { buildGuestImage } from './guest/build.ts';
 import { LabHost, listHosts, startHost } from './host/lab-host.ts';
 import { createBridge } from './host/network.ts';
@@ -44,6 +45,7 @@ export async function bringUp({ checkout, instance, hosts, report }: UpOptions):
       await report.step("Drover's CRDs, roles and policies", () => installDrover(checkout, controlPlane));
       await report.step(`${hosts} hosts`, (progress) => startHosts(identity, hosts, progress));
       layOutImage(identity, guest.disk);
+      linkKubectl(identity, controlPlane);
       await startCredentialsKeeper(identity);
       await report.step('operator', () => lab.startOperator());
       await report.step('agents', () => lab.startAgents());
@@ -74,6 +76,14 @@ function layOutImage(lab: LabIdentity, disk: string): void {
   mkdirSync(folder, { recursive: true });
   copyFileSync(disk, `${file}.draft`);
   renameSync(`${file}.draft`, file);
+}
+
+/** For the user's PATH: a plain Debian has no kubectl. */
+function linkKubectl(lab: LabIdentity, controlPlane: ControlPlane): void {
+  const folder = binFolderOf(lab);
+  mkdirSync(folder, { recursive: true });
+  rmSync(join(folder, 'kubectl'), { force: true });
+  symlinkSync(controlPlane.kubectlProgram, join(folder, 'kubectl'));
 }
 
 async function startCredentialsKeeper({ checkout, instance, folder }: LabIdentity): Promise<void> {

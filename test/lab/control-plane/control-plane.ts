@@ -45,7 +45,8 @@ export class ControlPlane {
   readonly apiServer: ServerProcess;
   /** Undefined in a control plane that was made without it. */
   readonly controllerManager: ServerProcess | undefined;
-  readonly #kubectl: string;
+  /** Path of kubectl. */
+  readonly kubectlProgram: string;
   readonly #admin: HttpsClient;
   readonly #etcdClient: HttpsClient;
   readonly #controllerManagerClient: HttpsClient;
@@ -55,7 +56,7 @@ export class ControlPlane {
     this.server = server;
     this.kubeconfig = identity.kubeconfig;
     this.pki = pki;
-    this.#kubectl = programs.kubectl;
+    this.kubectlProgram = programs.kubectl;
     this.#admin = new HttpsClient(server, pki.authority, pki.admin);
     this.#etcdClient = new HttpsClient(`https://127.0.0.1:${ports.etcdClient}`, pki.etcdAuthority, pki.etcdClient);
     this.#controllerManagerClient = new HttpsClient(
@@ -113,7 +114,7 @@ export class ControlPlane {
 
   /** Runs kubectl as the admin. @throws with kubectl's own message. @returns what it printed. */
   async kubectl(args: readonly string[], input = ''): Promise<string> {
-    const running = promisify(execFile)(this.#kubectl, ['--kubeconfig', this.kubeconfig, ...args], {
+    const running = promisify(execFile)(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, ...args], {
       maxBuffer: KUBECTL_OUTPUT_MAX_BYTES,
     });
     // kubectl may end without reading its input, which is then nobody's loss: what it says about it is what counts.
