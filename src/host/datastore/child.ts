@@ -1,5 +1,5 @@
 import { DatastoreError } from './error.ts';
-import { type Answer, Request } from './messages.ts';
+import { type Answer, READY_ID, Request } from './messages.ts';
 import { VERBS, type VerbName } from './verbs.ts';
 
 /**
@@ -13,6 +13,8 @@ process.on('message', (message) => {
     if (process.connected) process.send?.(reply);
   });
 });
+
+process.send?.({ id: READY_ID } satisfies Answer);
 
 async function answer({ id, verb, args }: { id: number; verb: string; args?: unknown }): Promise<Answer> {
   try {

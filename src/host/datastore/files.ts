@@ -2,11 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatastoreError } from './error.ts';
-import { Answer } from './messages.ts';
+import { Answer, READY_ID } from './messages.ts';
 import { VERBS, type VerbArgs, type VerbName, type VerbResult } from './verbs.ts';
 
 export interface DatastoreFilesOptions {
-  /** How long the process stays without work. Absent: 10 s. */
+  /** How long the process stays without work. Absent: 3 s. */
   idleMs?: number;
   /** How long one call may take unless it says otherwise. Absent: 10 s. */
   timeoutMs?: number;
@@ -16,10 +16,19 @@ interface Pending {
   readonly what: string;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
-  readonly timer: NodeJS.Timeout;
+  /** Absent: not sent yet. */
+  timer?: NodeJS.Timeout;
 }
 
-const IDLE_MS = 10_000;
+interface Worker {
+  readonly process: ChildProcess;
+  /** Resolves when it takes requests. */
+  readonly ready: PromiseWithResolvers<void>;
+}
+
+const IDLE_MS = 3_000;
+/** Starting takes tens of milliseconds, and says nothing about the file system however long a busy machine needs. */
+const START_TIMEOUT_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 const CHILD = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import.meta.url));
 
@@ -32,8 +41,8 @@ const CHILD = fileURLToPath(new URL(`./child${extname(import.meta.url)}`, import
 export class DatastoreFiles {
   readonly #options: Required<DatastoreFilesOptions>;
   readonly #pending = new Map<number, Pending>();
-  #child: ChildProcess | undefined;
-  #hung: ChildProcess | undefined;
+  #worker: Worker | undefined;
+  #hung: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #nextId = 1;
 
@@ -48,42 +57,56 @@ export class DatastoreFiles {
     timeoutMs = this.#options.timeoutMs,
   ): Promise<VerbResult<N>> {
     if (this.#hung) throw new DatastoreError('Hung', `the file system has not answered an earlier call yet (${verb})`);
-    const child = this.#start();
+    const worker = this.#start();
     clearTimeout(this.#idle);
     const id = this.#nextId++;
     const answer = new Promise<unknown>((resolve, reject) => {
-      const timer = setTimeout(() => this.#onTimeout(verb, timeoutMs), timeoutMs);
-      this.#pending.set(id, { what: verb, resolve, reject, timer });
+      this.#pending.set(id, { what: verb, resolve, reject });
     });
-    child.send({ id, verb, args }, (error) => {
-      if (error) this.#settle(id, (pending) => pending.reject(this.#lost(verb, error)));
-    });
+    void worker.ready.promise.then(() => this.#send(worker, id, { verb, args }, timeoutMs));
     return VERBS[verb].result.parse(await answer) as VerbResult<N>;
   }
 
   /** Ends the process; calls under way fail. */
   close(): void {
     clearTimeout(this.#idle);
-    this.#child?.kill('SIGKILL');
-    this.#child = undefined;
+    this.#worker?.process.kill('SIGKILL');
+    this.#worker = undefined;
     this.#rejectAll(new DatastoreError('Failed', 'the agent is stopping'));
   }
 
-  #start(): ChildProcess {
-    if (this.#child) return this.#child;
+  #start(): Worker {
+    if (this.#worker) return this.#worker;
     const child = fork(CHILD, [], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    child.on('message', (message) => this.#onMessage(child, message));
-    child.once('error', (error) => this.#onEnd(child, error));
-    child.once('exit', (status, signal) => this.#onEnd(child, new Error(`it ended (${signal ?? `status ${status}`})`)));
-    this.#child = child;
-    return child;
+    const worker = { process: child, ready: Promise.withResolvers<void>() };
+    const limit = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+    void worker.ready.promise.then(() => clearTimeout(limit));
+    child.on('message', (message) => this.#onMessage(worker, message));
+    child.once('error', (error) => this.#onEnd(worker, error));
+    child.once('exit', (status, signal) => {
+      clearTimeout(limit);
+      this.#onEnd(worker, new Error(`it ended (${signal ?? `status ${status}`})`));
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  /** The time for an answer counts from here. */
+  #send(worker: Worker, id: number, request: { verb: VerbName; args: unknown }, timeoutMs: number): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    pending.timer = setTimeout(() => this.#onTimeout(request.verb, timeoutMs), timeoutMs);
+    worker.process.send({ id, ...request }, (error) => {
+      if (error) this.#settle(id, ({ reject }) => reject(this.#lost(request.verb, error)));
+    });
   }
 
   /** What is no answer shows that the process is broken: another one takes its place. */
-  #onMessage(child: ChildProcess, message: unknown): void {
+  #onMessage(worker: Worker, message: unknown): void {
     const answer = Answer.safeParse(message);
-    if (answer.success) this.#onAnswer(answer.data);
-    else child.kill('SIGKILL');
+    if (!answer.success) worker.process.kill('SIGKILL');
+    else if (answer.data.id === READY_ID) worker.ready.resolve();
+    else this.#onAnswer(answer.data);
   }
 
   #onAnswer(answer: Answer): void {
@@ -92,20 +115,20 @@ export class DatastoreFiles {
       else pending.reject(new DatastoreError(answer.error.failure, answer.error.message, { code: answer.error.code }));
     });
     if (this.#pending.size > 0) return;
-    this.#idle = setTimeout(() => this.#endIdleChild(), this.#options.idleMs);
+    this.#idle = setTimeout(() => this.#endIdleWorker(), this.#options.idleMs);
     this.#idle.unref();
   }
 
-  #endIdleChild(): void {
-    const child = this.#child;
-    this.#child = undefined;
-    child?.disconnect();
+  #endIdleWorker(): void {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    worker?.process.disconnect();
   }
 
   #onTimeout(verb: string, timeoutMs: number): void {
-    this.#hung = this.#child;
-    this.#child = undefined;
-    this.#hung?.kill('SIGKILL');
+    this.#hung = this.#worker;
+    this.#worker = undefined;
+    this.#hung?.process.kill('SIGKILL');
     this.#rejectAll(
       new DatastoreError(
         'Hung',
@@ -114,10 +137,10 @@ export class DatastoreFiles {
     );
   }
 
-  #onEnd(child: ChildProcess, error: Error): void {
-    if (this.#hung === child) this.#hung = undefined;
-    if (this.#child !== child) return;
-    this.#child = undefined;
+  #onEnd(worker: Worker, error: Error): void {
+    if (this.#hung === worker) this.#hung = undefined;
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
     for (const [id, { what }] of this.#pending) {
       this.#settle(id, (pending) => pending.reject(this.#lost(what, error)));
     }

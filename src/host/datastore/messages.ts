@@ -15,3 +15,6 @@ export const Answer = z.union([
   z.object({ id: z.int(), result: z.unknown().optional() }),
 ]);
 export type Answer = z.output<typeof Answer>;
+
+/** The answer that nobody asked for: the process takes requests now. */
+export const READY_ID = 0;
