@@ -95,7 +95,7 @@ const HostStatus = z
             .meta({ description: 'Size of its file system, in bytes. Absent: not known.' }),
           freeBytes: z.int().min(0).optional().meta({
             description:
-              'Free space, in bytes, in steps of 1 GiB so that the object changes seldom. Absent: not known.',
+              'Free space, in bytes, rounded down (to 1 GiB, on a small file system to 1/64 of it) so that the object changes seldom. Absent: not known.',
           }),
           message: z.string().max(1024).default('').meta({ description: 'Why it cannot be used, empty where it can.' }),
         }),
