@@ -35,33 +35,27 @@ export async function startInstalledCluster(purpose: string): Promise<InstalledC
     clients.push(client);
     return client;
   };
-  await installDrover(CHECKOUT, controlPlane);
-  await policiesWork(admin, await as(AGENT));
-  return {
-    admin,
-    controlPlane,
-    as,
-    remove: async () => {
-      await Promise.all(clients.map((client) => client.close()));
-      await remove();
-    },
+  const removeAll = async (): Promise<void> => {
+    await Promise.all(clients.map((client) => client.close()));
+    await remove();
   };
+  try {
+    await installDrover(CHECKOUT, controlPlane);
+    await policyWorks(await as(AGENT));
+    return { admin, controlPlane, as, remove: removeAll };
+  } catch (error) {
+    await removeAll();
+    throw error;
+  }
 }
 
-/** The API server takes up admission policies and roles some time after they were written. */
-async function policiesWork(admin: KubeClient, agent: KubeClient): Promise<void> {
+/** The API server takes up roles and admission policies some time after they were written. */
+async function policyWorks(agent: KubeClient): Promise<void> {
   const path = '/apis/coordination.k8s.io/v1/namespaces/drover-system/leases';
   const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'host-none' } };
   const probe = async (): Promise<Seen<true>> => {
     const { by } = await verdictOf(agent.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }));
     return by === 'admission' ? { ready: true, value: true } : { ready: false, because: `refused by ${by}` };
   };
-  await waitFor('the admission policy drover-agents', probe, { timeoutMs: 30_000 });
-  await waitFor('the admission policy drover-intents', () => intentsAreGuarded(admin), { timeoutMs: 30_000 });
-}
-
-async function intentsAreGuarded(admin: KubeClient): Promise<Seen<true>> {
-  const path = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/drover-intents';
-  const policy = await admin.raw({ method: 'GET', path });
-  return typeof policy === 'object' ? { ready: true, value: true } : { ready: false, because: 'it is not there' };
+  await waitFor('the admission policy drover-agents', probe, { timeoutMs: 60_000 });
 }

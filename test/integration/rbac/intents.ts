@@ -53,7 +53,7 @@ async function fenceWorks({
       ? { ready: true, value: true }
       : { ready: false, because: `${verdict.by} ${verdict.message}` };
   };
-  const options = { timeoutMs: 30_000 };
+  const options = { timeoutMs: 60_000 };
   await waitFor('the fence to stop the deposed operator', () => creates(deposed, 'admission'), options);
   await waitFor('the fence to let the leader pass', () => creates(operator, 'nobody'), options);
   await waitFor('the policy to stop the tenant', () => creates(tenant, 'admission'), options);

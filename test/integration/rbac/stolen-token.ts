@@ -113,7 +113,7 @@ export function stolenToken(installed: () => InstalledCluster): void {
       });
     });
 
-    describe('a token whose Node is gone', () => {
+    describe('a token whose Node is gone', { timeout: 120_000 }, () => {
       it('is worth nothing', async () => {
         await cluster.controlPlane.ensureNode('host-9');
         const orphan = await cluster.as({ ...AGENT, boundNode: 'host-9' });
@@ -121,7 +121,7 @@ export function stolenToken(installed: () => InstalledCluster): void {
         await cluster.controlPlane.kubectl(['delete', 'node', 'host-9']);
         // The API server remembers for some seconds that a token was good.
         await expect
-          .poll(async () => (await verdictOf(orphan.list(Host))).by, { timeout: 60_000, interval: 250 })
+          .poll(async () => (await verdictOf(orphan.list(Host))).by, { timeout: 100_000, interval: 250 })
           .toBe('authentication');
       });
     });

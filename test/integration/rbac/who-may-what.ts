@@ -119,7 +119,7 @@ export function whoMayWhat(installed: () => InstalledCluster): void {
       }
       const tenant = await cluster.as({ namespace: 'default', name: 'tenant' });
       const resources = (await everyResource(admin, NAMESPACES)).filter(({ group }) => group === 'drover.dev');
-      await expect.poll(() => whatRbacAllows(tenant, resources), { timeout: 30_000 }).toEqual(TENANT_MAY);
+      await expect.poll(() => whatRbacAllows(tenant, resources), { timeout: 120_000 }).toEqual(TENANT_MAY);
     });
 
     it('lets the admin do everything, so that a refusal above is one of rights', async () => {
