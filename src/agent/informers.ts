@@ -21,7 +21,8 @@ export function agentInformers(client: KubeClient, host: string, log: Logger) {
   const common = (kind: string) => ({
     client,
     fieldManagers: [FIELD_MANAGER],
-    onError: (err: unknown) => log.warn({ kind, err }, 'watching failed; trying again'),
+    // Everyday life of a watch; an API server that stays away shows in the heartbeat.
+    onError: (error: unknown) => log.info({ kind, why: String(error) }, 'a list or watch ended; going on with another'),
   });
   return {
     instances: typedInformer(VirtualMachineInstance, {
