@@ -9,12 +9,18 @@ import { VERBS, type VerbName } from './verbs.ts';
 process.on('disconnect', () => process.exit(0));
 process.on('message', (message) => {
   const request = Request.parse(message);
-  void answer(request).then((reply) => {
-    if (process.connected) process.send?.(reply);
-  });
+  void answer(request).then(send);
 });
 
-process.send?.({ id: READY_ID } satisfies Answer);
+send({ id: READY_ID });
+
+/** An agent that cannot be told anything any more is gone. */
+function send(answer: Answer): void {
+  if (!process.connected) return;
+  process.send?.(answer, (error: Error | null) => {
+    if (error) process.exit(0);
+  });
+}
 
 async function answer({ id, verb, args }: { id: number; verb: string; args?: unknown }): Promise<Answer> {
   try {
