@@ -68,7 +68,8 @@ export function seedPath(directory: string, name: string): string {
 async function writeIso(image: string, grafts: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const args = [
     '-quiet',
-    '-no-pad',
+    // Padded: BusyBox finds no label on a disk of less than 68 KiB, its read of the superblocks falls short.
+    '-pad',
     '-output',
     image,
     '-volid',

@@ -104,8 +104,8 @@ async function seedOf(
   return await writeSeed({
     directory: seedDirectory,
     name: spec.virtualMachineUID,
-    // JSON is YAML: whatever the host name holds, it stays a text.
-    metaData: `${JSON.stringify({ 'instance-id': instanceID, 'local-hostname': hostname })}\n`,
+    // A line each, since small guests read it with less than a YAML library; quoted, so that a host name like 0 stays a text.
+    metaData: `instance-id: ${JSON.stringify(instanceID)}\nlocal-hostname: ${JSON.stringify(hostname)}\n`,
     userData: sealedUserData === undefined ? userData : openUserData(sealedUserData.box, context),
     networkData,
   });
