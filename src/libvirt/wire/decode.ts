@@ -22,7 +22,7 @@ const daemonError = struct({
 
 /** @throws XdrError when the payload is shorter or longer than the schema says. */
 export function decodePayload<Out>(schema: Xdr<Out, never>, frame: Buffer): Out {
-  const reader = new XdrReader(frame.subarray(HEADER_BYTES));
+  const reader = new XdrReader(frame, HEADER_BYTES);
   const value = schema.read(reader);
   reader.end();
   return value;

@@ -9,10 +9,12 @@ export class XdrError extends Error {
  */
 export class XdrReader {
   readonly #bytes: Buffer;
-  #offset = 0;
+  #offset: number;
 
-  constructor(payload: Buffer) {
-    this.#bytes = payload;
+  /** @param offset where the payload starts in `bytes`. */
+  constructor(bytes: Buffer, offset = 0) {
+    this.#bytes = bytes;
+    this.#offset = offset;
   }
 
   get remaining(): number {
@@ -43,6 +45,12 @@ export class XdrReader {
   fixedBytes(length: number): Buffer {
     const start = this.#take(length + padding(length));
     return this.#bytes.subarray(start, start + length);
+  }
+
+  /** The next `length` bytes, a multiple of four, as hexadecimal digits. */
+  hex(length: number): string {
+    const start = this.#take(length);
+    return this.#bytes.toString('hex', start, start + length);
   }
 
   /** @throws XdrError when the announced length is over `maxBytes`, before anything of that size is touched. */

@@ -128,12 +128,12 @@ const UUID_PATTERN = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a
 /** Sixteen bytes, shown as libvirt and Kubernetes show them: lower case with dashes. */
 export const uuid: Xdr<string> = {
   read(from) {
-    const hex = from.fixedBytes(16).toString('hex');
+    const hex = from.hex(16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   },
   write(to, value) {
     if (!UUID_PATTERN.test(value)) throw new XdrValueError(`"${value}" is not a UUID`);
-    to.fixedBytes(Buffer.from(value.replaceAll('-', ''), 'hex'));
+    to.hex(value.replaceAll('-', ''));
   },
 };
 

@@ -45,6 +45,12 @@ export class XdrWriter {
     this.#bytes.fill(0, at + value.length, at + value.length + pad);
   }
 
+  /** Bytes given as hexadecimal digits, a multiple of four bytes. */
+  hex(digits: string): void {
+    const at = this.#reserve(digits.length / 2);
+    this.#bytes.write(digits, at, 'hex');
+  }
+
   bytes(value: Uint8Array): void {
     this.uint(value.length);
     this.fixedBytes(value);
