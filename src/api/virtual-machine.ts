@@ -161,7 +161,15 @@ export const VirtualMachine = defineKind({
       priority: 1,
     },
   ],
-  rules: [VIRTUAL_MACHINE_NAME_RULE],
+  rules: [
+    VIRTUAL_MACHINE_NAME_RULE,
+    {
+      rule: "self.spec.disks.all(d, !has(d.volumeTemplate) || !self.spec.disks.exists(e, has(e.volumeName) && e.volumeName == self.metadata.name + '-' + d.name))",
+      message:
+        'a disk names the Volume that another disk makes by its volumeTemplate, <vm>-<disk>: one guest writing to it twice would destroy its data',
+      fieldPath: '.spec.disks',
+    },
+  ],
 });
 export type VirtualMachine = z.output<typeof VirtualMachine.object>;
 export type VirtualMachineSpec = VirtualMachine['spec'];

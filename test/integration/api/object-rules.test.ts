@@ -95,6 +95,13 @@ const ROWS: readonly Row[] = [
     accepted: vm({ disks: [disk('a'), disk('b'), disk('c', template({ size: '1Gi' }))] }),
   },
   {
+    rule: 'the Volume of a template is attached once',
+    refused: vm({ disks: [disk('root', template({ size: '1Gi' })), disk('b', { volumeName: 'rules-root' })] }),
+    field: 'spec.disks',
+    message: 'a disk names the Volume that another disk makes by its volumeTemplate',
+    accepted: vm({ disks: [disk('root', template({ size: '1Gi' })), disk('b', { volumeName: 'other-root' })] }),
+  },
+  {
     rule: 'disks and NICs have names of their own',
     refused: vm({ disks: [disk('lan')], nics: [nic('lan')] }),
     field: 'spec.nics',
