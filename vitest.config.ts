@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** One project per suite of docs/testing.md; each is run alone by its npm script. */
+/** One project per suite; each is run alone by its npm script. */
 export default defineConfig({
   test: {
     projects: [
@@ -11,8 +11,10 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/integration/setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // One file at a time: each starts servers of its own, and guests without KVM need a core for themselves.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
       {

@@ -95,8 +95,9 @@ describe('a host that loses power', () => {
     await story.vmWhen('faithful', 'to be unknown', ({ status }) => status?.phase === 'Unknown');
     expect((await story.domains()).filter(({ domain }) => domain === 'default_faithful')).toEqual([]);
     await story.lab.powerOn('host-3');
-    const after = await story.running('faithful');
-    expect(after.status?.startedAt).not.toBe(before.status?.startedAt);
+    await story.vmWhen('faithful', 'to run anew', ({ status }) => {
+      return status?.phase === 'Running' && status.startedAt !== before.status?.startedAt;
+    });
     await waitFor(
       'the domain to be there once',
       async () => {
