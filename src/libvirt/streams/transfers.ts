@@ -13,9 +13,13 @@ export async function uploadVolume(
   source: Source,
   options?: CallOptions,
 ): Promise<void> {
-  await using stream = await libvirt.stream('storageVolUpload', args, options);
-  for await (const piece of source) await stream.write(piece);
-  await stream.finish();
+  const stream = await libvirt.stream('storageVolUpload', args, options);
+  try {
+    for await (const piece of source) await stream.write(piece);
+    await stream.finish();
+  } finally {
+    await stream[Symbol.asyncDispose]();
+  }
 }
 
 /** The bytes of a volume, holes filled with zeros. Leaving the loop early ends the transfer. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Waits for a condition, bounded. @throws when it does not come true. */
-export async function eventually(what: string, condition: () => boolean, limitMs = 5_000): Promise<void> {
+export async function eventually(what: string, condition: () => boolean, limitMs = 15_000): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms for ${what}`);

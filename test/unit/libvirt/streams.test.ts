@@ -187,7 +187,7 @@ describe('a stream', () => {
 
   it('is not started when no answer comes in time, and leaves no connection', async () => {
     daemon.hold();
-    const error = await failure(client.stream('storageVolDownload', all, { timeoutMs: 40 }), LibvirtTransportError);
+    const error = await failure(client.stream('storageVolDownload', all, { timeoutMs: 1_000 }), LibvirtTransportError);
     expect(error).toMatchObject({ reason: 'timeout', mayHaveRun: true });
     await eventually('its connection to end', () => daemon.alive.length === 1);
   });
