@@ -1,6 +1,6 @@
 import type { Cluster } from '../../api/cluster.ts';
 import { DEFAULT_CLUSTER_ANNOTATION } from '../../api/common/names.ts';
-import { parseQuantity } from '../../api/common/quantity.ts';
+import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
 import type { Host } from '../../api/host.ts';
 import { type ClusterModel, membershipOf } from '../../core/cluster/membership.ts';
 import type { HostModel, Resources } from '../../core/model/host.ts';
@@ -62,7 +62,7 @@ export function allocatable({ spec, status }: Host): Resources {
   const { cpuCores = 0, memoryBytes = 0 } = status?.capacity ?? {};
   return {
     cpuCores: Math.max(0, cpuCores - parseQuantity(spec.reserved.cpu)),
-    memoryBytes: Math.max(0, memoryBytes - parseQuantity(spec.reserved.memory)),
+    memoryBytes: Math.max(0, memoryBytes - parseBytes(spec.reserved.memory)),
   };
 }
 

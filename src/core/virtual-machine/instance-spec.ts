@@ -1,5 +1,5 @@
 import { RESTARTED_AT_ANNOTATION } from '../../api/common/names.ts';
-import { parseQuantity } from '../../api/common/quantity.ts';
+import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { Resources } from '../model/host.ts';
@@ -21,7 +21,7 @@ export function vcpusOf(vm: VirtualMachine): number {
 
 /** What the VM counts against its host. */
 export function reservedBy(vm: VirtualMachine): Resources {
-  const memoryBytes = parseQuantity(vm.spec.memory.size);
+  const memoryBytes = parseBytes(vm.spec.memory.size);
   return {
     cpuCores: parseQuantity(vm.spec.cpu.reservation ?? 0),
     memoryBytes: memoryBytes + memoryOverheadBytes(memoryBytes, vcpusOf(vm)),
@@ -48,7 +48,7 @@ export function instanceSpec(
     gracePeriodSeconds: spec.terminationGracePeriodSeconds,
     machineType: spec.machineType,
     cpu: { sockets, coresPerSocket, threads },
-    memoryBytes: parseQuantity(spec.memory.size),
+    memoryBytes: parseBytes(spec.memory.size),
     reserved: reservedBy(vm),
     disks: [...devices.disks],
     nics: [...devices.nics],

@@ -206,3 +206,8 @@ describe('that a domain is off is believed', () => {
     expect(isConfirmedOff(instance({ status }))).toBe(false);
   });
 });
+
+it('counts memory in whole bytes, whatever fraction was asked for', () => {
+  const step = nextStep(input({ vm: virtualMachine({ spec: { memory: { size: '1.1Gi' } } }), instance: instance() }));
+  expect(step).toMatchObject({ step: 'UpdateInstance', spec: { memoryBytes: 1181116007 } });
+});
