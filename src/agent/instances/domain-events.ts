@@ -13,14 +13,15 @@ import {
 } from '../../libvirt/index.ts';
 import type { Clock } from '../../runtime/index.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
+import type { StartUnderWay } from './start-domain.ts';
 
 export interface DomainEventsOptions {
   readonly libvirt: Libvirt;
   readonly table: DomainTable;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Whether a start of this domain, by UUID, is under way: its events say what the reply to the start will say. */
-  readonly isStarting: (uuid: string) => boolean;
+  /** Starts under way, by UUID of the domain: their events say what the reply to the start will say. */
+  readonly starting: ReadonlyMap<string, StartUnderWay>;
   /** A domain of Drover stopped; told just before the table shows that it is gone. */
   readonly onStop: (entry: DomainEntry, stop: Stop) => void;
   /** Something happened that the table cannot follow: a listing is needed. */
@@ -39,23 +40,25 @@ export async function followDomainEvents(options: DomainEventsOptions): Promise<
 }
 
 function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: EventOf<'lifecycle'>): void {
-  const { table, isStarting, onUnclear, log } = options;
+  const { table, starting, onUnclear, log } = options;
   const entry = table.byUuid(dom.uuid);
   const isKnown = entry !== undefined && entry.id === dom.id;
+  const underWay = starting.get(dom.uuid);
   log.debug({ domain: dom.name, event, detail }, 'domain event');
   switch (event) {
     case LifecycleEvent.STARTED:
-      if (!isKnown && !isStarting(dom.uuid)) onUnclear();
+      if (!isKnown && underWay === undefined) onUnclear();
       return;
     case LifecycleEvent.RESUMED:
       if (isKnown) table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });
-      else if (!isStarting(dom.uuid)) onUnclear();
+      else if (underWay === undefined) onUnclear();
       return;
     case LifecycleEvent.SUSPENDED:
       if (isKnown) table.put({ ...entry, state: DomainState.PAUSED, reason: pausedReasonOf(detail) });
       else onUnclear();
       return;
     case LifecycleEvent.STOPPED:
+      if (underWay !== undefined) underWay.stopped = true;
       void onStopped(options, dom.uuid, detail);
       return;
     case LifecycleEvent.DEFINED:

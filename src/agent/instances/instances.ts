@@ -16,6 +16,7 @@ import { instanceMetrics } from './metrics.ts';
 import { ownEntry } from './observe.ts';
 import { reconcileInstance, type Scope } from './reconcile.ts';
 import { RunRecords } from './run-records.ts';
+import type { StartUnderWay } from './start-domain.ts';
 
 const RESYNC_INTERVAL_MS = 60_000;
 /** A start may take two minutes when the host is busy. */
@@ -29,7 +30,7 @@ export class Instances {
   readonly #deps: InstancesDeps;
   readonly #table: DomainTable;
   readonly #memories = new Memories();
-  readonly #starting = new Set<string>();
+  readonly #starting = new Map<string, StartUnderWay>();
   readonly #guestTools: GuestTools;
   readonly #leftovers: Leftovers;
   readonly #listing: Listing;
@@ -99,7 +100,7 @@ export class Instances {
         table: this.#table,
         clock,
         log,
-        isStarting: (uuid) => this.#starting.has(uuid),
+        starting: this.#starting,
         onStop: ({ identity }, stop) => {
           if (identity === undefined) return;
           const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);

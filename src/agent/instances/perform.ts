@@ -23,7 +23,7 @@ const LONGEST_RESUME_MS = 300_000;
 const PAUSED_AGAIN_SOON_MS = 60_000;
 /** A start that may pass is tried again after this, doubled each time up to the longest. */
 const FIRST_RETRY_MS = 5_000;
-const LONGEST_RETRY_MS = 300_000;
+const LONGEST_RETRY_MS = 60_000;
 
 /**
  * Carries out one step and records in the table and the memory what became of it.

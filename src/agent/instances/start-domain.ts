@@ -12,12 +12,17 @@ import type { RunRecords } from './run-records.ts';
 
 export type StartOutcome = { readonly ok: true } | ({ readonly ok: false } & StartFailure);
 
+/** What events say of a domain before the reply to its start has come. */
+export interface StartUnderWay {
+  stopped: boolean;
+}
+
 export interface Starter {
   readonly deps: InstancesDeps;
   readonly table: DomainTable;
   readonly records: RunRecords;
-  /** UUIDs of domains whose start is under way. */
-  readonly starting: Set<string>;
+  /** Starts under way, by UUID of the domain. */
+  readonly starting: Map<string, StartUnderWay>;
   /** The table may be wrong: all domains are listed anew. */
   readonly onUnclear: () => void;
 }
@@ -46,7 +51,8 @@ export async function startDomain(
   }
   await records.saveRun(spec.virtualMachineUID, run);
   const isPaused = spec.powerState === 'Paused';
-  starting.add(uuid);
+  const underWay: StartUnderWay = { stopped: false };
+  starting.set(uuid, underWay);
   try {
     const flags = isPaused ? DomainStart.PAUSED : 0;
     const { dom } = await deps.libvirt.call('domainCreateXml', { xmlDesc, flags }, { timeoutMs: START_TIMEOUT_MS });
@@ -57,6 +63,7 @@ export async function startDomain(
       identity: identityOf(intent, run.startedAt),
       guestAgentConnected: false,
     });
+    if (underWay.stopped) onUnclear();
     return { ok: true };
   } catch (error) {
     if (isLibvirtError(error)) {
