@@ -30,6 +30,7 @@ export function unassignedStatus(
   return { phase: 'Pending', conditions: [...setConditions(ready, [waiting], now)] };
 }
 
-export function datastoreNotVisible(datastore: string): string {
-  return `no ready host sees Datastore "${datastore}"; look at kubectl get dst ${datastore} -o wide`;
+export function datastoresNotVisible(datastores: readonly string[]): string {
+  const names = datastores.join(' ');
+  return `no ready host sees ${datastores.length === 1 ? `Datastore ${names}` : `all of the Datastores ${names}`}; look at kubectl get dst ${names} -o wide`;
 }

@@ -5,7 +5,7 @@ import { Controller, done, type ReconcileContext, type Result, requeueAfter, sou
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { readyHostsWith } from '../inventory/datastore-hosts.ts';
-import { datastoreNotVisible, unassignedStatus } from '../unassigned.ts';
+import { datastoresNotVisible, unassignedStatus } from '../unassigned.ts';
 import { writeStatus } from '../write-status.ts';
 
 const RETRY_MS = 15_000;
@@ -37,10 +37,10 @@ async function reconcile(
   const image = informers.images.get(key);
   if (image === undefined || !needsHost(image)) return done;
   const { datastoreName } = image.spec;
-  const candidates = readyHostsWith(datastoreName, informers);
+  const candidates = readyHostsWith([datastoreName], informers);
   const current = image.status?.host;
   const host = current !== undefined && candidates.includes(current) ? current : workerHost(key, candidates);
-  const message = datastoreNotVisible(datastoreName);
+  const message = datastoresNotVisible([datastoreName]);
   const status = host === undefined ? unassignedStatus(image, message, clock.now()) : { host };
   await writeStatus(client, Image, image, status, { fieldManager: FIELD_MANAGERS.image, signal });
   return host === undefined ? requeueAfter(RETRY_MS, message) : done;

@@ -1,10 +1,11 @@
 import type { Informers } from '../informers.ts';
 import { readiness, visibleDatastores } from './hosts.ts';
 
-/** Hosts that are ready and can use the datastore now, by name. */
-export function readyHostsWith(datastore: string, informers: Pick<Informers, 'hosts' | 'datastores'>): string[] {
+/** Hosts that are ready and can use all of these datastores now, by name. */
+export function readyHostsWith(names: readonly string[], informers: Pick<Informers, 'hosts' | 'datastores'>): string[] {
+  const seesAll = (visible: readonly string[]) => names.every((name) => visible.includes(name));
   return informers.hosts
     .list()
-    .filter((host) => readiness(host).ok && visibleDatastores(host, informers).includes(datastore))
+    .filter((host) => readiness(host).ok && seesAll(visibleDatastores(host, informers)))
     .map(({ metadata }) => metadata.name);
 }

@@ -17,7 +17,7 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_VOLUME } from '../informers.ts';
 import { readyHostsWith } from '../inventory/datastore-hosts.ts';
-import { datastoreNotVisible, unassignedStatus } from '../unassigned.ts';
+import { datastoresNotVisible, unassignedStatus } from '../unassigned.ts';
 import { userOfVolume } from '../virtual-machine/gather.ts';
 import { writeStatus } from '../write-status.ts';
 
@@ -130,11 +130,19 @@ async function assign(
   const { namespace, name } = volume.metadata;
   const user = userOfVolume(namespace ?? '', name, informers);
   const host = chooseHost(volume, user, informers);
-  const message = datastoreNotVisible(volume.spec.datastoreName);
+  const message = datastoresNotVisible(datastoresOf(volume, informers));
   const progress = host === undefined ? unassignedStatus(volume, message, clock.now()) : { host };
   const status = { ...progress, ...(user !== undefined && { attachedTo: user }) };
   await writeStatus(client, Volume, volume, status, { fieldManager: FIELD_MANAGERS.volume, signal });
   return host === undefined ? requeueAfter(RETRY_MS, message) : done;
+}
+
+/** Datastores that its host must see: its own, and until it is made that of the image it is copied from. */
+function datastoresOf({ metadata, spec, status }: Volume, { images }: ControllerDependencies['informers']): string[] {
+  const { imageName } = spec.source;
+  const copiesFrom = imageName === undefined || status?.path !== undefined ? undefined : imageName;
+  const image = copiesFrom === undefined ? undefined : images.find({ namespace: metadata.namespace, name: copiesFrom });
+  return [...new Set([spec.datastoreName, image?.spec.datastoreName ?? spec.datastoreName])];
 }
 
 function chooseHost(
@@ -149,7 +157,7 @@ function chooseHost(
   if (!shared && volume.status?.path !== undefined) return current;
   const running = user === undefined ? undefined : informers.instances.find({ namespace, name: user })?.spec.host;
   if (running !== undefined) return running;
-  const candidates = readyHostsWith(volume.spec.datastoreName, informers);
+  const candidates = readyHostsWith(datastoresOf(volume, informers), informers);
   if (current !== undefined && candidates.includes(current)) return current;
   return workerHost(`${namespace}/${user ?? name}`, candidates);
 }
