@@ -1,5 +1,12 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
-import { eventOf, instanceStatus, nextStep, type Rest, type Situation } from '../../core/instance/index.ts';
+import {
+  type ComputedStatus,
+  eventOf,
+  instanceStatus,
+  nextStep,
+  type Rest,
+  type Situation,
+} from '../../core/instance/index.ts';
 import { removeSeed } from '../../host/index.ts';
 import { done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -16,6 +23,15 @@ export interface Scope {
   readonly metrics: InstanceMetrics;
 }
 
+/** One look at one VM, with all that it needs. */
+interface Pass {
+  readonly scope: Scope;
+  /** As the cache holds it. */
+  readonly instance: VirtualMachineInstance;
+  readonly memory: InstanceMemory;
+  readonly context: ReconcileContext;
+}
+
 /** From anything to a restarted domain it takes at most resume, shut down, destroy, start; more is a loop. */
 const STEPS_MAX = 8;
 /** A start that takes longer is shown: not those of a host that is busy with many, since each costs a write. */
@@ -28,17 +44,16 @@ export async function reconcileInstance(
   memory: InstanceMemory,
   context: ReconcileContext,
 ): Promise<Result> {
-  const { starter, observer } = scope;
+  const pass: Pass = { scope, instance, memory, context };
   for (let steps = 0; steps < STEPS_MAX; steps++) {
-    const situation = await observe(observer, instance, memory, context.clock.now());
+    const situation = await observe(scope.observer, instance, memory, context.clock.now());
     const step = nextStep(situation);
-    if (isRest(step)) return await rest(scope, situation, instance, step, memory, context);
-    const { why } = step;
-    context.log.info({ step: step.step, epoch: instance.spec.epoch, why }, 'decided');
+    if (isRest(step)) return await rest(pass, situation, step);
+    context.log.info({ step: step.step, epoch: instance.spec.epoch, why: step.why }, 'decided');
     scope.metrics.onStep(step.step);
     tell(scope, situation, step);
-    if (step.step === 'Start') await startShown(scope, situation, instance, step, memory, context);
-    else await perform(starter, situation, step, memory);
+    if (step.step === 'Start') await startShown(pass, situation, step);
+    else await perform(scope.starter, situation, step, memory);
   }
   return requeueAfter(1_000, `still not at rest after ${STEPS_MAX} steps`);
 }
@@ -58,41 +73,29 @@ function tell({ starter }: Scope, situation: Situation, step: Rest | Act): void 
 }
 
 /** Starts the domain; a start that takes its time shows as Starting, a quick one costs no write of its own. */
-async function startShown(
-  { starter, metrics }: Scope,
-  situation: Situation,
-  instance: VirtualMachineInstance,
-  act: Extract<Act, { step: 'Start' }>,
-  memory: InstanceMemory,
-  { clock, log, signal }: ReconcileContext,
-): Promise<void> {
+async function startShown(pass: Pass, situation: Situation, act: Extract<Act, { step: 'Start' }>): Promise<void> {
+  const { scope, memory, context } = pass;
+  const { clock, log } = context;
   const beganMs = clock.monotonicMs();
   let shown: Promise<void> | undefined;
   const timer = clock.setTimeout(() => {
     const status = instanceStatus(situation, { step: 'Starting' });
-    shown = writeStatus(starter.deps.client, instance, status, memory, clock.now(), signal).catch((err: unknown) =>
+    shown = write(pass, status).catch((err: unknown) =>
       log.debug({ err }, 'cannot show that the domain is being started'),
     );
   }, STARTING_SHOWN_AFTER_MS);
   try {
-    await perform(starter, situation, act, memory);
+    await perform(scope.starter, situation, act, memory);
   } finally {
     timer.cancel();
     // The next write must not be overtaken by this one.
     await shown;
   }
-  metrics.onStart(memory.refusal?.reason ?? 'started', (clock.monotonicMs() - beganMs) / 1000);
+  scope.metrics.onStart(memory.refusal?.reason ?? 'started', (clock.monotonicMs() - beganMs) / 1000);
 }
 
-async function rest(
-  scope: Scope,
-  situation: Situation,
-  instance: VirtualMachineInstance,
-  step: Rest,
-  memory: InstanceMemory,
-  { clock, log, signal }: ReconcileContext,
-): Promise<Result> {
-  const { deps } = scope.starter;
+async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Result> {
+  const { scope, instance, memory, context } = pass;
   if (step.step === 'AwaitStorage')
     memory.resume ??= { atMs: step.untilMs, intervalMs: step.untilMs - situation.nowMs };
   if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
@@ -101,16 +104,21 @@ async function rest(
     memory.stopAsked = false;
   }
   if (situation.domain === undefined && memory.hasSeed) {
-    await removeSeed(deps.seedDirectory, instance.spec.virtualMachineUID);
+    await removeSeed(scope.starter.deps.seedDirectory, instance.spec.virtualMachineUID);
     memory.hasSeed = false;
   }
   const status = instanceStatus(situation, step);
   const before = situation.instance.status;
   if (status.phase !== before?.phase || status.reason !== before?.reason) {
-    log.info({ step: step.step, phase: status.phase, reason: status.reason, why: status.message }, 'at rest');
+    context.log.info({ step: step.step, phase: status.phase, reason: status.reason, why: status.message }, 'at rest');
     tell(scope, situation, step);
   }
-  await writeStatus(deps.client, instance, status, memory, clock.now(), signal);
+  await write(pass, status);
   if (!('untilMs' in step) || step.untilMs === undefined) return done;
-  return requeueAfter(Math.max(0, step.untilMs - clock.now().getTime()), step.step);
+  return requeueAfter(Math.max(0, step.untilMs - context.clock.now().getTime()), step.step);
+}
+
+async function write({ scope, instance, memory, context }: Pass, status: ComputedStatus): Promise<void> {
+  const { client } = scope.starter.deps;
+  await writeStatus({ client, instance, memory, now: context.clock.now(), signal: context.signal }, status);
 }

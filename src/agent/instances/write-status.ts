@@ -10,29 +10,31 @@ import { setCondition } from '../../runtime/index.ts';
 import { FIELD_MANAGER } from '../write-status.ts';
 import type { InstanceMemory } from './memory.ts';
 
-/**
- * Writes the status, unless it is the one that was written last.
- * @param cached the instance as the informer holds it
- */
+export interface StatusWrite {
+  readonly client: KubeClient;
+  /** As the informer holds it. */
+  readonly instance: Instance;
+  readonly memory: InstanceMemory;
+  readonly now: Date;
+  readonly signal: AbortSignal;
+}
+
+/** Writes the status, unless it is the one that was written last. */
 export async function writeStatus(
-  client: KubeClient,
-  cached: Instance,
+  { client, instance, memory, now, signal }: StatusWrite,
   { ready, ...computed }: ComputedStatus,
-  memory: InstanceMemory,
-  now: Date,
-  signal: AbortSignal,
 ): Promise<void> {
-  const { name, namespace, uid, generation } = cached.metadata;
+  const { name, namespace, uid, generation } = instance.metadata;
   const before = memory.written?.uid === uid ? memory.written.status : undefined;
-  const conditions = before?.conditions ?? cached.status?.conditions ?? [];
+  const conditions = before?.conditions ?? instance.status?.conditions ?? [];
   const status: VirtualMachineInstanceStatus = {
     ...computed,
     conditions: [...setCondition(conditions, { type: 'Ready', ...ready, observedGeneration: generation }, now)],
   };
   if (before !== undefined && isDeepStrictEqual(before, status)) return;
   // The uid makes the write fail when the instance was deleted and made anew meanwhile.
-  const wanted = { apiVersion: cached.apiVersion, kind: cached.kind, metadata: { name, namespace, uid }, status };
-  await applyIfChanged(client, VirtualMachineInstance, wanted, before === undefined ? cached : undefined, {
+  const wanted = { apiVersion: instance.apiVersion, kind: instance.kind, metadata: { name, namespace, uid }, status };
+  await applyIfChanged(client, VirtualMachineInstance, wanted, before === undefined ? instance : undefined, {
     fieldManager: FIELD_MANAGER,
     subresource: 'status',
     // Nobody else knows what runs on this host.
