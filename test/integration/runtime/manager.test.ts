@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { KubeClient, LeaderElectionOptions } from '../../../src/kube/index.ts';
+import { type KubeClient, type LeaderElectionOptions, loadConfig } from '../../../src/kube/index.ts';
 import { createMetrics, type ManagerOutcome } from '../../../src/runtime/index.ts';
 import { sharedClient } from '../control-plane.ts';
 import { eventually } from '../eventually.ts';
@@ -32,17 +32,19 @@ afterEach(async () => {
 });
 
 function start(
-  options: Partial<Omit<CopierOptions, 'client'>> & { lead?: Partial<LeaderElectionOptions> } = {},
+  options: Partial<Omit<CopierOptions, 'client'>> & { lead?: Partial<LeaderElectionOptions>; server?: string } = {},
 ): Running {
   const calls: string[] = [];
   const metrics = createMetrics();
+  const { lead, server, ...rest } = options;
+  const connection = loadConfig({ kubeconfigPath: inject('kubeconfig') });
   const client = sharedClient({
+    ...(server && { connection: { ...connection, server } }),
     onCall: (call) => {
       metrics.onApiCall(call);
       if (call.verb !== 'watch') calls.push(`${call.verb} ${call.resource}`);
     },
   });
-  const { lead, ...rest } = options;
   const election = lead && {
     client,
     lease: { namespace, name: 'copier' },
@@ -135,7 +137,8 @@ describe('Manager', () => {
   });
 
   it('is not ready before its caches are, and says which', async () => {
-    const { http, stop, outcome } = start({ namespace: 'Not_A_Namespace' });
+    // Port 1 (tcpmux) is never listened on.
+    const { http, stop, outcome } = start({ server: 'https://127.0.0.1:1' });
     const { status, text } = await http('/readyz');
     expect([status, text]).toEqual([503, 'waiting for the first list of configmaps, configmaps\n']);
     stop.abort();
