@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
+import { disklessVM, Story } from '../e2e/story.ts';
 import { waitFor } from '../lab/wait.ts';
-import { disklessVM, Story } from './story.ts';
 
 const ROUNDS = 30;
 const VMS = 20;
