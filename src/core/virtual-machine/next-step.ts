@@ -103,7 +103,9 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const { disks, nics, cloudInit, host, epoch } = instance.spec;
   // While something new is missing the VM goes on with the devices that it has.
   const devices = resolution.ok ? resolution.devices : { disks, nics };
-  return update(instance, instanceSpec(vm, devices, { host, epoch }, cloudInit?.sealedUserData));
+  // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
+  const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
+  return update(instance, instanceSpec(vm, devices, { host, epoch }, sealed));
 }
 
 function update(instance: VirtualMachineInstance, spec: VirtualMachineInstanceSpec): Step {

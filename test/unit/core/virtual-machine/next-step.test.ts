@@ -211,3 +211,13 @@ it('counts memory in whole bytes, whatever fraction was asked for', () => {
   const step = nextStep(input({ vm: virtualMachine({ spec: { memory: { size: '1.1Gi' } } }), instance: instance() }));
   expect(step).toMatchObject({ step: 'UpdateInstance', spec: { memoryBytes: 1181116007 } });
 });
+
+it('drops user-data that was sealed from a Secret when the spec gives it in the clear', () => {
+  const vm = virtualMachine({ spec: { cloudInit: { userData: '#cloud-config' } } });
+  const cloudInit = { instanceID: 'i', hostname: 'vm', sealedUserData: { source: 's', box: 'b' } };
+  const step = nextStep(input({ vm, instance: instance({ spec: { cloudInit } }) }));
+  expect(step.step === 'UpdateInstance' && step.spec.cloudInit).toMatchObject({
+    userData: '#cloud-config',
+    sealedUserData: undefined,
+  });
+});
