@@ -3,6 +3,7 @@ import type { ControlPlaneProgram } from '../control-plane/programs.ts';
 import { GUEST_BUILD_PACKAGES } from '../guest/image/recipe.ts';
 import type { Report } from '../report.ts';
 import { ensureDebianPackages } from './packages.ts';
+import { ensureQemuUser } from './users.ts';
 
 /** What does the lab need on a plain Debian 12? */
 const CONTROL_PLANE_PACKAGES = ['etcd-server', 'openssl'];
@@ -33,5 +34,6 @@ export async function installForRealParts(report: Report): Promise<void> {
   }
   const packages = [...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...AGENT_PACKAGES, ...GUEST_BUILD_PACKAGES];
   await ensureDebianPackages(packages, report);
+  await ensureQemuUser(report);
   await obtainPrograms(PROGRAMS, report);
 }
