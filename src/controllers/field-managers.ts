@@ -5,6 +5,7 @@ export const FIELD_MANAGERS = {
   host: 'drover-operator-host',
   image: 'drover-operator-image',
   portGroup: 'drover-operator-portgroup',
+  usage: 'drover-operator-usage',
   virtualMachine: 'drover-operator-virtualmachine',
   virtualSwitch: 'drover-operator-virtualswitch',
   volume: 'drover-operator-volume',

@@ -11,6 +11,7 @@ import { createInformers, type Informers } from './informers.ts';
 import { Reservations } from './inventory/reservations.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
+import { usageController } from './usage/controller.ts';
 import { virtualMachineController } from './virtual-machine/controller.ts';
 import { volumeController } from './volume/controller.ts';
 
@@ -78,6 +79,7 @@ function controllers(
     hostController(deps),
     imageController(deps),
     portGroupController(deps),
+    usageController(deps),
     virtualMachineController(deps),
     virtualSwitchController(deps),
     volumeController(deps),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { Volume } from '../../src/api/volume.ts';
+import { waitFor } from '../lab/wait.ts';
 import { guestVM, Story } from './story.ts';
 
 let story: Story;
@@ -37,6 +38,27 @@ describe('the life of a VM', () => {
   it('answers the first question in kubectl get', async () => {
     const table = await story.kubectl(['get', 'vm', 'web']);
     expect(table).toMatch(/^NAME +PHASE +READY +HOST +AGE\nweb +Running +True +host-\d/);
+  });
+
+  it('shows its load in the metrics of the operator', async () => {
+    const cpuSeconds = async () => {
+      const line = new RegExp(
+        `^drover_vm_cpu_seconds_total\\{host="${host}",namespace="default",name="web"\\} (.+)$`,
+        'm',
+      );
+      return Number(line.exec(await story.lab.operatorMetrics())?.[1] ?? 0);
+    };
+    const whenAbove = async (what: string, seconds: number) =>
+      await waitFor(
+        what,
+        async () => {
+          const value = await cpuSeconds();
+          return value > seconds ? { ready: true, value } : { ready: false, because: `${value} s` };
+        },
+        { timeoutMs: 60_000, intervalMs: 500 },
+      );
+    const first = await whenAbove('the CPU time of web', 0);
+    await whenAbove('the CPU time of web to grow', first);
   });
 
   it('is paused and goes on', async () => {

@@ -1,3 +1,4 @@
+import { request } from 'undici';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { openControlPlane } from './control-plane/start.ts';
 import { type LabHost, listHosts } from './host/lab-host.ts';
@@ -97,6 +98,12 @@ export class Lab {
   async restartOperator(how: 'asked' | 'killed' = 'asked'): Promise<void> {
     await this.stopOperator(how);
     await this.startOperator();
+  }
+
+  /** What the operator serves for Prometheus. */
+  async operatorMetrics(): Promise<string> {
+    const { body } = await request(`http://127.0.0.1:${this.identity.ports.operator}/metrics`);
+    return await body.text();
   }
 
   async kubectl(args: readonly string[], input?: string): Promise<string> {

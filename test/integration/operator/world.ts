@@ -34,6 +34,8 @@ export class World {
   /** Every write that the operator made. */
   readonly writes: CallRecord[] = [];
   readonly #own: OwnControlPlane;
+  /** Of the operator that was started last. */
+  #metrics = createMetrics();
   #stop: (() => Promise<unknown>) | undefined;
 
   private constructor(own: OwnControlPlane) {
@@ -86,13 +88,14 @@ export class World {
         if (!['get', 'list', 'watch', 'raw'].includes(call.verb)) this.writes.push(call);
       },
     });
+    this.#metrics = createMetrics();
     const operator = createOperator({
       client,
       identity: `test-${process.hrtime.bigint()}`,
       leaseDurationMs: 3_000,
       http: { host: '127.0.0.1', port: 0 },
       log: createLogger({ name: 'operator', level: process.env['DROVER_LOG_LEVEL'] ?? 'error' }),
-      metrics: createMetrics(),
+      metrics: this.#metrics,
       clock: systemClock,
     });
     await operator.run(stop).finally(() => client.close());
@@ -101,6 +104,11 @@ export class World {
   async stopOperator(): Promise<void> {
     await this.#stop?.();
     this.#stop = undefined;
+  }
+
+  /** What the operator serves at /metrics. */
+  async operatorMetrics(): Promise<string> {
+    return await this.#metrics.registry.metrics();
   }
 
   /** Writes to Drover's kinds and Events; renewals of leases are the pulse of the operator itself. */
