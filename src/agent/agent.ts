@@ -82,6 +82,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   });
   const instances = await Instances.open({
     ...common,
+    bootID,
     events,
     instances: informers.instances,
     virtualization: virtualization.type,

@@ -12,6 +12,10 @@ export const InstanceStatus = z
       .optional()
       .meta({ description: 'Epoch that this status speaks of. Absent: not seen by an agent yet.' }),
     host: z.string().max(253).optional().meta({ description: 'Host whose agent wrote this status. Absent: none yet.' }),
+    bootID: z.string().max(64).optional().meta({
+      description:
+        'Boot of the host that this status speaks of, as in Host.status.bootID: what it says of a domain ended with that boot. Absent: none yet.',
+    }),
     phase: z.enum(['Starting', 'Running', 'Paused', 'Stopping', 'Off', 'CrashLoop', 'Failed']).optional().meta({
       description:
         'State of the domain. Off: it stopped by itself or as asked, and no copy is on the host. Failed: libvirt refused it. Absent: not seen by an agent yet.',

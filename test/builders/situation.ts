@@ -45,6 +45,7 @@ export function situation({ spec, status, generation, ...changes }: SituationCha
   return {
     nowMs: NOW_MS,
     host: 'host-a',
+    bootID: 'boot-1',
     instance: instance({
       ...(spec && { spec }),
       ...(status && { status }),

@@ -12,6 +12,8 @@ export const BY_DOMAIN_UUID = 'domainUUID';
 export interface InstancesDeps {
   /** Name of this host. */
   readonly host: string;
+  /** Boot of this host, as the kernel names it. */
+  readonly bootID: string;
   readonly client: KubeClient;
   readonly events: EventRecorder;
   /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */

@@ -58,6 +58,7 @@ export class Instances {
     this.#scope = {
       observer: {
         host: deps.host,
+        bootID: deps.bootID,
         table: this.#table,
         records,
         logDirectory: deps.logDirectory,

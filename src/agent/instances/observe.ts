@@ -21,6 +21,7 @@ import type { RunRecords } from './run-records.ts';
 
 export interface Observer {
   readonly host: string;
+  readonly bootID: string;
   readonly table: DomainTable;
   readonly records: RunRecords;
   readonly logDirectory: string;
@@ -34,7 +35,7 @@ export async function observe(
   memory: InstanceMemory,
   now: Date,
 ): Promise<Situation> {
-  const { host, table, records } = observer;
+  const { host, bootID, table, records } = observer;
   const instance = withOwnStatus(cached, memory);
   const uid = instance.spec.virtualMachineUID;
   const entry = ownEntry(table, instance);
@@ -47,6 +48,7 @@ export async function observe(
   return {
     nowMs: now.getTime(),
     host,
+    bootID,
     instance,
     newestEpoch: records.newestEpoch(uid),
     stopAsked: memory.stopAsked || stopAskedInStatus(instance, host),

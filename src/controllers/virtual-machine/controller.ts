@@ -128,8 +128,8 @@ async function report(
   const now = clock.now();
   const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
-  const silentHost = instance === undefined ? undefined : silenceOf(instance, deps);
-  const status = statusOf({ vm, instance, step, silentHost, now });
+  const outOfDate = instance === undefined ? undefined : outOfDateBecause(instance, deps);
+  const status = statusOf({ vm, instance, step, outOfDate, now });
   const written = await writeStatus(deps.client, VirtualMachine, vm, status, {
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
@@ -148,12 +148,18 @@ function settlingMs({ metadata, status }: VirtualMachineInstance, now: Date): nu
   return SETTLE_MS - (now.getTime() - Date.parse(metadata.creationTimestamp));
 }
 
-/** Why the instance's host does not answer. Absent: it does. */
-function silenceOf({ spec }: VirtualMachineInstance, { informers }: ControllerDependencies): string | undefined {
+/** Why what the host last said of the instance says nothing about now. Absent: it does. */
+function outOfDateBecause(
+  { spec, status }: VirtualMachineInstance,
+  { informers }: ControllerDependencies,
+): string | undefined {
   const host = informers.hosts.get(spec.host);
-  if (host === undefined) return 'its Host object is gone';
+  if (host === undefined) return `the Host object of its host ${spec.host} is gone`;
   const ready = findCondition(host.status?.conditions, 'Ready');
-  return ready?.status === 'Unknown' ? ready.message : undefined;
+  if (ready?.status === 'Unknown') return `host ${spec.host} does not answer: ${ready.message}`;
+  const [told, now] = [status?.bootID, host.status?.bootID];
+  if (told === undefined || now === undefined || told === now) return undefined;
+  return `host ${spec.host} has booted since it told of the VM, and has not looked for it yet`;
 }
 
 function instancesOn(host: string, { informers }: ControllerDependencies): ObjectKey[] {

@@ -13,8 +13,8 @@ export interface StatusInput {
   readonly vm: VirtualMachine;
   readonly instance: VirtualMachineInstance | undefined;
   readonly step: Step;
-  /** Why the instance's host does not answer. Absent: it does. */
-  readonly silentHost: string | undefined;
+  /** Why the host's last word on the VM says nothing about now. Absent: it does. */
+  readonly outOfDate: string | undefined;
   readonly now: Date;
 }
 
@@ -65,9 +65,9 @@ function hostOf({ vm, instance }: StatusInput): string | undefined {
   return isConfirmedOff(instance) ? undefined : instance.spec.host;
 }
 
-export function phaseOf({ vm, instance, silentHost }: StatusInput): Phase {
+export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
   if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
-  if (silentHost !== undefined) return 'Unknown';
+  if (outOfDate !== undefined) return 'Unknown';
   const phase = agentStatus(instance)?.phase;
   if (instance.spec.powerState === 'Off') return isConfirmedOff(instance) ? 'Halted' : 'Stopping';
   if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
@@ -99,7 +99,7 @@ function ready(input: StatusInput): ConditionInput {
 }
 
 /** Whether the domain runs (a paused one does not). */
-function running({ vm, instance, silentHost, ...rest }: StatusInput): ConditionInput {
+function running({ vm, instance, outOfDate, ...rest }: StatusInput): ConditionInput {
   const type = 'Running';
   if (instance === undefined) {
     const halted = vm.spec.runStrategy === 'Halted';
@@ -111,11 +111,15 @@ function running({ vm, instance, silentHost, ...rest }: StatusInput): ConditionI
     };
   }
   const { host } = instance.spec;
-  if (silentHost !== undefined) {
-    const message = `host ${host} does not answer, so the state of the VM is not known: ${silentHost}`;
-    return { type, status: 'Unknown', reason: 'HostNotReady', message };
+  if (outOfDate !== undefined) {
+    return {
+      type,
+      status: 'Unknown',
+      reason: 'HostNotReady',
+      message: `the state of the VM is not known: ${outOfDate}`,
+    };
   }
-  const phase = phaseOf({ vm, instance, silentHost, ...rest });
+  const phase = phaseOf({ vm, instance, outOfDate, ...rest });
   const seen = agentStatus(instance);
   if (phase === 'Running')
     return { type, status: 'True', reason: 'Running', message: `the domain runs on host ${host}` };

@@ -87,6 +87,8 @@ export interface Situation {
   readonly nowMs: number;
   /** Name of this host. */
   readonly host: string;
+  /** Boot of this host. */
+  readonly bootID: string;
   readonly instance: VirtualMachineInstance;
   /** The newest epoch of this VM that this host has seen; 0: none. */
   readonly newestEpoch: number;

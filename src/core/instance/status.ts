@@ -18,7 +18,7 @@ interface Verdict {
 
 /** The status of an instance at rest; `Starting` while libvirt is taking its time. Computed anew each time. */
 export function instanceStatus(situation: Situation, rest: Rest | { readonly step: 'Starting' }): ComputedStatus {
-  const { instance, host, run, end, domain } = situation;
+  const { instance, host, bootID, run, end, domain } = situation;
   const verdict = verdictOf(situation, rest);
   const ready = readiness(situation, verdict);
   const lastStop: Stop | undefined = end?.began === true ? { at: end.at, reason: end.reason } : run?.lastStop;
@@ -27,6 +27,7 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
     observedGeneration: instance.metadata.generation,
     observedEpoch: instance.spec.epoch,
     host,
+    bootID,
     ...verdict,
     ...(domain && { startedAt: domain.startedAt }),
     ...(restartedAt !== '' && { restartedAt }),

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
 import {
@@ -12,6 +12,7 @@ import type { Run } from '../../../src/core/instance/index.ts';
 import { type DomainFacts, domainFacts, domainXml } from '../../../src/domain/index.ts';
 import type { KubeClient } from '../../../src/kube/index.ts';
 import { isLibvirtError, type Libvirt, openLibvirt } from '../../../src/libvirt/index.ts';
+import { type BootProgram, bootSector } from '../../builders/boot-sector.ts';
 import { disk, instanceSpec } from '../../builders/virtual-machine-instance.ts';
 import type { ControlPlane } from '../../lab/control-plane/control-plane.ts';
 import { startControlPlane } from '../../lab/control-plane/start.ts';
@@ -211,6 +212,34 @@ export class AgentWorld {
     await this.host.run('mkdir', ['-p', IMAGES]);
     await this.host.run('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
     return disk({ name, path, ...changes });
+  }
+
+  /** Makes a disk from which a guest boots that does one thing. */
+  async bootDisk(
+    name: string,
+    program: BootProgram,
+    { sizeMiB = 1, folder = IMAGES }: { sizeMiB?: number; folder?: string } = {},
+  ): Promise<InstanceDisk> {
+    const file = `${name}-${++this.#serial}.img`;
+    await this.host.run('mkdir', ['-p', IMAGES]);
+    const seen = join(this.host.files.root, IMAGES, file);
+    writeFileSync(seen, bootSector(program));
+    truncateSync(seen, sizeMiB * 2 ** 20);
+    if (folder !== IMAGES) await this.host.run('mv', [join(IMAGES, file), folder]);
+    return disk({ name, path: join(folder, file), format: 'raw', bootOrder: 1 });
+  }
+
+  /** Mounts a file system of this size (mount(8), size=) on the host, and returns where. It ends with the host. */
+  async smallFileSystem(name: string, size: string): Promise<string> {
+    const folder = `/var/lib/libvirt/${name}-${++this.#serial}`;
+    await this.host.run('mkdir', ['-p', folder]);
+    await this.host.run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'small', folder]);
+    return folder;
+  }
+
+  /** What a guest has written to its serial console. */
+  console(name: string): string {
+    return readFileSync(join(this.host.files.libvirtLogs, 'qemu', `${NAMESPACE}_${name}.console.log`), 'latin1');
   }
 
   /** Puts the records in place that an agent would find, in its state directory. Only while no agent runs. */

@@ -130,6 +130,17 @@ describe('a VirtualMachine', () => {
     await world.vmWhen('counted', 'to run again', ({ status }) => status?.phase === 'Running');
   });
 
+  it('is of unknown state after its host has booted, until the host has looked for it', async () => {
+    const instance = await world.instanceWhen('counted', 'to be there');
+    await world.agentReports(instance, 'Running', { bootID: 'boot-1' });
+    await world.addHost(instance.spec.host, { bootID: 'boot-2' });
+    const vm = await world.vmWhen('counted', 'to be unknown', ({ status }) => status?.phase === 'Unknown');
+    const message = expect.stringContaining('has booted since it told of the VM');
+    expect(conditionOf(vm, 'Running')).toMatchObject({ status: 'Unknown', message });
+    await world.agentReports(instance, 'Running', { bootID: 'boot-2' });
+    await world.vmWhen('counted', 'to run again', ({ status }) => status?.phase === 'Running');
+  });
+
   it('is not written again by an operator that starts anew', async () => {
     await world.agentReports(await world.instanceWhen('secretive', 'to be there'), 'Running');
     await world.vmWhen('secretive', 'to run', ({ status }) => status?.phase === 'Running');
