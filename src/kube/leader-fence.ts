@@ -79,7 +79,9 @@ export function leaderFencePolicy(options: LeaderFenceOptions): [policy: KubeObj
     metadata: { name },
     spec: {
       policyName: name,
-      paramRef: { name: lease.name, namespace: lease.namespace, parameterNotFoundAction: 'Deny' },
+      // Parameters are looked for before the policy's conditions: with Deny, everybody's writes would be refused until an
+      // operator has made the lease, which is the first thing that it writes.
+      paramRef: { name: lease.name, namespace: lease.namespace, parameterNotFoundAction: 'Allow' },
       validationActions: ['Deny'],
     },
   };

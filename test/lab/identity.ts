@@ -51,11 +51,8 @@ export interface LabHostIdentity {
   readonly name: string;
   /** libvirt's host UUID. Never all digits equal, which libvirtd refuses. */
   readonly uuid: string;
-  readonly networkNamespace: string;
   /** The veth end on the bridge; a cable that `cut` unplugs. */
   readonly cable: string;
-  /** The veth end that moves into the host's namespace. */
-  readonly nic: string;
   readonly mac: string;
   readonly address: string;
 }
@@ -105,9 +102,7 @@ export function hostIdentityOf(lab: LabIdentity, index: number): LabHostIdentity
   return {
     name,
     uuid: uuidFrom(bytes),
-    networkNamespace: `drover-${lab.tag}-${name}`,
     cable: `dr${lab.tag}c${index}`,
-    nic: `dr${lab.tag}n${index}`,
     mac: macFrom(bytes),
     address: addressIn(lab.subnet, FIRST_HOST_ADDRESS + index - 1),
   };

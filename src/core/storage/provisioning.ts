@@ -1,4 +1,4 @@
-import { formatBytes, parseQuantity } from '../../api/common/quantity.ts';
+import { formatBytes, parseBytes } from '../../api/common/quantity.ts';
 import type { VolumeSpec } from '../../api/volume.ts';
 import { no, type Verdict, YES } from '../model/verdict.ts';
 import { MAX_DISK_BYTES } from './image-verdict.ts';
@@ -27,7 +27,7 @@ const SECTOR_BYTES = 512;
 /** The size that a Volume's guest shall see. @param source absent: a blank Volume. */
 export function capacityOf(spec: VolumeSpec, source: CloneSource | undefined): SizeVerdict {
   const sourceBytes = source === undefined ? 0 : roundUp(source.virtualSizeBytes);
-  const askedBytes = spec.size === undefined ? undefined : roundUp(parseQuantity(spec.size));
+  const askedBytes = spec.size === undefined ? undefined : roundUp(parseBytes(spec.size));
   const capacityBytes = askedBytes ?? sourceBytes;
   if (capacityBytes === 0) return { ok: false, reason: 'NoSize', message: 'a blank Volume needs a size above 0' };
   if (capacityBytes > MAX_DISK_BYTES) {

@@ -1,5 +1,5 @@
 import { VOLUME_PROTECTION_FINALIZER } from '../../api/common/names.ts';
-import { parseQuantity } from '../../api/common/quantity.ts';
+import { parseBytes } from '../../api/common/quantity.ts';
 import type { Volume } from '../../api/volume.ts';
 
 /** Work on a Volume that takes its time and goes on beside the controller. */
@@ -41,7 +41,7 @@ export function nextVolumeStep({ volume, host, job, file }: VolumeFacts): Volume
     // The path is written only after the data: making a blank disk in its place would hide a loss.
     return volume.status.path === undefined ? { step: 'Create' } : { step: 'ReportMissing' };
   }
-  const wantedBytes = volume.spec.size === undefined ? 0 : parseQuantity(volume.spec.size);
+  const wantedBytes = volume.spec.size === undefined ? 0 : parseBytes(volume.spec.size);
   if (wantedBytes > file.capacityBytes) return { step: 'Grow', toBytes: wantedBytes };
   return { step: 'ReportReady' };
 }
