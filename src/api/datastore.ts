@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { matching, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
-import { HostNames, ObservedGeneration } from './common/status.ts';
+import { HostNames, ObservedGeneration, ShownSize } from './common/status.ts';
 
 const DatastoreSpec = withRules(
   z.object({
@@ -44,6 +44,8 @@ const DatastoreStatus = z
       .min(0)
       .optional()
       .meta({ description: 'Free space, in bytes; of the fullest one where not shared. Absent: not known.' }),
+    capacity: ShownSize('capacityBytes'),
+    free: ShownSize('freeBytes'),
     conditions: Conditions,
   })
   .meta({ description: 'Who sees the Datastore; written by the operator. Absent: not seen yet.' });
@@ -67,8 +69,8 @@ export const Datastore = defineKind({
     },
     { name: 'Type', type: 'string', jsonPath: '.spec.type', description: 'Kind of storage' },
     { name: 'Shared', type: 'boolean', jsonPath: '.spec.shared', description: 'Whether all hosts see the same data' },
-    { name: 'Capacity', type: 'integer', jsonPath: '.status.capacityBytes', description: 'Size in bytes' },
-    { name: 'Free', type: 'integer', jsonPath: '.status.freeBytes', description: 'Free space in bytes' },
+    { name: 'Capacity', type: 'string', jsonPath: '.status.capacity', description: 'Size' },
+    { name: 'Free', type: 'string', jsonPath: '.status.free', description: 'Free space' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
     { name: 'Path', type: 'string', jsonPath: '.spec.path', description: 'Directory on the hosts', priority: 1 },
     { name: 'Hosts', type: 'string', jsonPath: '.status.hosts', description: 'Hosts that see it', priority: 1 },

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { quantityField } from './common/quantity.ts';
-import { ObservedGeneration } from './common/status.ts';
+import { ObservedGeneration, ShownSize } from './common/status.ts';
 
 const HostSpec = z
   .object({
@@ -62,6 +62,7 @@ const HostStatus = z
       .object({
         cpuCores: z.number().min(0).meta({ description: 'Hardware threads: one of them carries one vCPU.' }),
         memoryBytes: z.int().min(0).meta({ description: 'Memory of the host, in bytes.' }),
+        memory: ShownSize('memoryBytes'),
       })
       .optional()
       .meta({ description: 'What the host has. Absent: not reported.' }),
@@ -186,7 +187,7 @@ export const Host = defineKind({
       description: 'Whether it can run VMs',
     },
     { name: 'CPUs', type: 'number', jsonPath: '.status.capacity.cpuCores', description: 'Hardware threads' },
-    { name: 'Memory', type: 'integer', jsonPath: '.status.capacity.memoryBytes', description: 'Memory in bytes' },
+    { name: 'Memory', type: 'string', jsonPath: '.status.capacity.memory', description: 'Memory' },
     {
       name: 'Virt',
       type: 'string',

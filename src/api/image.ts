@@ -3,7 +3,7 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName, RelativePath } from './common/names.ts';
-import { ObservedGeneration } from './common/status.ts';
+import { ObservedGeneration, ShownSize } from './common/status.ts';
 
 const ImageSpec = withRules(
   z.object({
@@ -41,6 +41,7 @@ const ImageStatus = z
       .min(0)
       .optional()
       .meta({ description: 'Size that a guest would see, in bytes. Absent: not inspected yet.' }),
+    virtualSize: ShownSize('virtualSizeBytes'),
     conditions: Conditions,
   })
   .meta({
@@ -66,9 +67,9 @@ export const Image = defineKind({
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },
     {
       name: 'Size',
-      type: 'integer',
-      jsonPath: '.status.virtualSizeBytes',
-      description: 'Size that a guest would see, in bytes',
+      type: 'string',
+      jsonPath: '.status.virtualSize',
+      description: 'Size that a guest would see',
     },
     { name: 'Format', type: 'string', jsonPath: '.status.format', description: 'Format of the file' },
     { name: 'Datastore', type: 'string', jsonPath: '.spec.datastoreName', description: 'Where the file lies' },

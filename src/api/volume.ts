@@ -4,7 +4,7 @@ import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
 import { quantityField } from './common/quantity.ts';
-import { ObservedGeneration } from './common/status.ts';
+import { ObservedGeneration, ShownSize } from './common/status.ts';
 
 export const VolumeProvisioning = z.enum(['Thin', 'ThickLazyZeroed', 'ThickEagerZeroed']).default('Thin').meta({
   description:
@@ -95,6 +95,8 @@ const VolumeStatus = z
       .min(0)
       .optional()
       .meta({ description: 'Space taken on the Datastore when last measured, in bytes. Absent: not made yet.' }),
+    capacity: ShownSize('capacityBytes'),
+    allocated: ShownSize('allocatedBytes'),
     attachedTo: z.string().optional().meta({ description: 'VirtualMachine that uses the Volume. Absent: none.' }),
     conditions: Conditions,
   })
@@ -133,11 +135,11 @@ export const Volume = defineKind({
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },
     {
       name: 'Capacity',
-      type: 'integer',
-      jsonPath: '.status.capacityBytes',
-      description: 'Size that the guest sees, in bytes',
+      type: 'string',
+      jsonPath: '.status.capacity',
+      description: 'Size that the guest sees',
     },
-    { name: 'Allocated', type: 'integer', jsonPath: '.status.allocatedBytes', description: 'Space taken, in bytes' },
+    { name: 'Allocated', type: 'string', jsonPath: '.status.allocated', description: 'Space taken' },
     { name: 'Datastore', type: 'string', jsonPath: '.spec.datastoreName', description: 'Where the data lies' },
     { name: 'VM', type: 'string', jsonPath: '.status.attachedTo', description: 'VM that uses it' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },

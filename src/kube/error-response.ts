@@ -10,6 +10,7 @@ const statusSchema = z.object({
   code: z.number().optional(),
   details: z
     .object({
+      name: z.string().optional(),
       retryAfterSeconds: z.number().optional(),
       causes: z
         .array(
@@ -42,10 +43,12 @@ export function errorOfStatus(
   const status = parsed.success ? parsed.data : undefined;
   const code = status?.code ?? httpStatus;
   const why = status?.message || text.trim().slice(0, MAX_QUOTED_BODY) || 'no explanation';
+  const reason = status?.reason || reasonOfCode(code);
+  const namesObject = Boolean(status?.details?.name);
   const retryAfterSeconds = status?.details?.retryAfterSeconds ?? Number(retryAfterHeader ?? Number.NaN);
   return new KubeError({
     code,
-    reason: status?.reason || reasonOfCode(code),
+    reason: reason === 'NotFound' && !namesObject ? 'PathNotFound' : reason,
     message: `${what}: ${why}`,
     causes: status?.details?.causes ?? [],
     ...(Number.isFinite(retryAfterSeconds) && { retryAfterMs: retryAfterSeconds * 1000 }),

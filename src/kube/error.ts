@@ -18,7 +18,7 @@ export interface FieldConflict {
 export interface KubeErrorDetails {
   /** HTTP status, or 0 when no answer was received. */
   code: number;
-  /** metav1.StatusReason (`NotFound`, `Conflict`, `Invalid`, ...) or, without an answer, `Timeout`, `Aborted`, `Unreachable`, `BadResponse`, `Silent` (a watch). */
+  /** metav1.StatusReason (`NotFound`, `Conflict`, `Invalid`, ...) or, without an answer, `Timeout`, `Aborted`, `Unreachable`, `BadResponse`, `Silent` (a watch); for an unknown path `PathNotFound`. */
   reason: string;
   message: string;
   causes?: KubeErrorCause[];
@@ -43,8 +43,12 @@ export class KubeError extends Error {
     this.retryAfterMs = details.retryAfterMs;
   }
 
+  /**
+   * The API server says that there is no such object. A 404 that names no object is none (its reason is `PathNotFound`):
+   * the server does not serve the kind, as while it starts, or something before it answered.
+   */
   isNotFound(): boolean {
-    return this.reason === 'NotFound' || this.code === 404;
+    return this.reason === 'NotFound';
   }
 
   isAlreadyExists(): boolean {

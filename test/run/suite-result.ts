@@ -4,8 +4,6 @@ import { z } from 'zod';
 export interface SuiteResult {
   readonly passed: number;
   readonly failed: number;
-  /** Tests left out because this machine's kernel lacks something, each with the reason. */
-  readonly missingKernelFeatures: readonly string[];
   /** What besides failed tests makes the suite fail, one line each. */
   readonly complaints: readonly string[];
 }
@@ -20,7 +18,6 @@ const report = z.object({
         z.object({
           fullName: z.string(),
           status: z.enum(['passed', 'failed', 'skipped', 'pending', 'todo', 'disabled']),
-          meta: z.object({ missingKernelFeature: z.string().optional() }),
         }),
       ),
     }),
@@ -29,27 +26,23 @@ const report = z.object({
 
 /**
  * Judges a suite by its report and by how vitest ended. A suite fails when a test fails, when a file cannot be loaded,
- * when it holds no test at all, and when a test is left out for any other reason than a missing kernel feature.
+ * when it holds no test at all, and when a test is left out.
  * @param json undefined when vitest wrote no report.
  */
 export function readSuiteResult(json: string | undefined, exitCode: number): SuiteResult {
-  if (json === undefined)
-    return { passed: 0, failed: 1, missingKernelFeatures: [], complaints: ['vitest wrote no report'] };
+  if (json === undefined) return { passed: 0, failed: 1, complaints: ['vitest wrote no report'] };
   const files = report.parse(JSON.parse(json)).testResults;
   const tests = files.flatMap((file) => file.assertionResults);
   const complaints = files
     .filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'))
     .map((file) => `${file.name}: ${file.message || 'failed outside of its tests'}`);
-  const missingKernelFeatures: string[] = [];
   let [passed, failed] = [0, 0];
   for (const test of tests) {
     if (test.status === 'passed') passed += 1;
     else if (test.status === 'failed') failed += 1;
-    else if (test.meta.missingKernelFeature)
-      missingKernelFeatures.push(`${test.fullName}: ${test.meta.missingKernelFeature}`);
     else complaints.push(`left out: ${test.fullName}`);
   }
   if (tests.length === 0) complaints.push('it holds no test');
   if (exitCode !== 0 && failed + complaints.length === 0) complaints.push(`vitest ended with ${exitCode}`);
-  return { passed, failed: failed + complaints.length, missingKernelFeatures, complaints };
+  return { passed, failed: failed + complaints.length, complaints };
 }

@@ -1,4 +1,5 @@
 import { release } from 'node:os';
+import { showBytes } from '../../api/common/quantity.ts';
 import type { HostStatus } from '../../api/host.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import { hostCpu, versionText } from './capabilities.ts';
@@ -25,9 +26,10 @@ export async function readHostFacts(
     libvirt.call('connectGetLibVersion', {}, options),
     libvirt.call('connectGetVersion', {}, options),
   ]);
+  const memoryBytes = Number(node.memory) * KIB;
   return {
     cpu: hostCpu(capabilities, node),
-    capacity: { cpuCores: node.cpus, memoryBytes: Number(node.memory) * KIB },
+    capacity: { cpuCores: node.cpus, memoryBytes, memory: showBytes(memoryBytes) },
     versions: {
       libvirt: versionText(libVer),
       qemu: versionText(hvVer),

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { showBytes } from '../../api/common/quantity.ts';
 import { Image, type ImageStatus } from '../../api/image.ts';
 import type { KubeClient, SharedInformer } from '../../kube/index.ts';
 import {
@@ -72,5 +73,7 @@ function statusOf(image: Image, inspected: InspectedImage, now: Date): Omit<Imag
     return { observedGeneration, phase, conditions } as const;
   }
   const { path, format, info } = inspected;
-  return { observedGeneration, phase: 'Ready', path, format, virtualSizeBytes: info.virtualSizeBytes, conditions };
+  const { virtualSizeBytes } = info;
+  const virtualSize = showBytes(virtualSizeBytes);
+  return { observedGeneration, phase: 'Ready', path, format, virtualSizeBytes, virtualSize, conditions };
 }

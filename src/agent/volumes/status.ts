@@ -1,3 +1,4 @@
+import { showBytes } from '../../api/common/quantity.ts';
 import type { Volume, VolumeStatus } from '../../api/volume.ts';
 import { type ConditionInput, setCondition } from '../../runtime/index.ts';
 import type { VolumeFailureReason } from './failure.ts';
@@ -28,7 +29,8 @@ export function volumeStatus(volume: Volume, report: VolumeReport, now: Date): A
       const { path, capacityBytes } = report;
       const allocatedBytes = steadyBytes(volume.status?.allocatedBytes, report.allocatedBytes);
       const ready = withReady({ status: 'True', reason: 'Provisioned', message: '' });
-      return { ...ready, phase: 'Ready', path, format: 'qcow2', capacityBytes, allocatedBytes };
+      const shown = { capacity: showBytes(capacityBytes), allocated: showBytes(allocatedBytes) };
+      return { ...ready, phase: 'Ready', path, format: 'qcow2', capacityBytes, allocatedBytes, ...shown };
     }
     case 'Working': {
       const phase = report.job.kind === 'Create' ? 'Provisioning' : 'Resizing';
@@ -47,14 +49,18 @@ export function volumeStatus(volume: Volume, report: VolumeReport, now: Date): A
   }
 }
 
+type DataField = 'path' | 'format' | 'capacityBytes' | 'allocatedBytes' | 'capacity' | 'allocated';
+
 /** What is known of the data stays in every status written about it. */
-function dataOf({ status }: Volume): Pick<AgentVolumeStatus, 'path' | 'format' | 'capacityBytes' | 'allocatedBytes'> {
-  const { path, format, capacityBytes, allocatedBytes } = status ?? {};
+function dataOf({ status }: Volume): Pick<AgentVolumeStatus, DataField> {
+  const { path, format, capacityBytes, allocatedBytes, capacity, allocated } = status ?? {};
   return {
     ...(path !== undefined && { path }),
     ...(format !== undefined && { format }),
     ...(capacityBytes !== undefined && { capacityBytes }),
     ...(allocatedBytes !== undefined && { allocatedBytes }),
+    ...(capacity !== undefined && { capacity }),
+    ...(allocated !== undefined && { allocated }),
   };
 }
 

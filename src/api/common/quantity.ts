@@ -80,6 +80,18 @@ export function formatBytes(bytes: number): string {
   return unit === undefined ? String(bytes) : `${bytes / (FACTORS[unit] ?? 1)}${unit}`;
 }
 
+/** Bytes for people: the largest binary unit that leaves at least 1, and at most three digits, as in `1.21Gi`. */
+export function showBytes(bytes: number): string {
+  const units = ['Pi', 'Ti', 'Gi', 'Mi', 'Ki'] as const;
+  // 1023.9 of a unit would be shown as 1024 of it.
+  const unit = units.find((candidate) => bytes >= 0.9995 * (FACTORS[candidate] ?? 1));
+  return unit === undefined ? String(bytes) : `${threeDigits(bytes / (FACTORS[unit] ?? 1))}${unit}`;
+}
+
+function threeDigits(value: number): number {
+  return value >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
 /** Cores as a quantity: `2`, `500m`. */
 export function formatCores(cores: number): string {
   return Number.isInteger(cores) ? String(cores) : `${Math.round(cores * 1000)}m`;

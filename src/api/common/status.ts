@@ -8,3 +8,12 @@ export const ObservedGeneration = z
 
 /** A list of host names in a status: a set that is always written sorted and whole. */
 export const HostNames = z.array(z.string().max(253)).max(4096);
+
+/** A size beside its exact figure, for the columns of `kubectl get`, which can only copy text. */
+export function ShownSize(ofField: string) {
+  return z
+    .string()
+    .max(16)
+    .optional()
+    .meta({ description: `${ofField} for people, rounded to three digits: \`1.21Gi\`. Absent: not known.` });
+}

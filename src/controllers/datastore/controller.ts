@@ -1,3 +1,4 @@
+import { showBytes } from '../../api/common/quantity.ts';
 import { Datastore, type DatastoreStatus } from '../../api/datastore.ts';
 import type { Host } from '../../api/host.ts';
 import type { ObjectKey } from '../../kube/index.ts';
@@ -52,6 +53,10 @@ function reportsOn(datastore: string, hosts: readonly Host[]): HostReport[] {
   });
 }
 
+function smallest(values: readonly number[]): number | undefined {
+  return values.length > 0 ? Math.min(...values) : undefined;
+}
+
 function statusOf(datastore: Datastore, reports: readonly HostReport[], now: Date): DatastoreStatus {
   const available = reports.filter(({ report }) => report.available);
   // The first identity seen counts for good: a host with another one has another directory at the same path.
@@ -59,15 +64,17 @@ function statusOf(datastore: Datastore, reports: readonly HostReport[], now: Dat
   const using = datastore.spec.shared
     ? available.filter(({ report }) => report.id === id && id !== undefined)
     : available;
-  const sizes = using.flatMap(({ report }) => report.capacityBytes ?? []);
-  const free = using.flatMap(({ report }) => report.freeBytes ?? []);
+  const capacityBytes = smallest(using.flatMap(({ report }) => report.capacityBytes ?? []));
+  const freeBytes = smallest(using.flatMap(({ report }) => report.freeBytes ?? []));
   const observedGeneration = datastore.metadata.generation;
   return {
     observedGeneration,
     id,
     hosts: using.map(({ host }) => host),
-    capacityBytes: sizes.length > 0 ? Math.min(...sizes) : undefined,
-    freeBytes: free.length > 0 ? Math.min(...free) : undefined,
+    capacityBytes,
+    freeBytes,
+    capacity: capacityBytes === undefined ? undefined : showBytes(capacityBytes),
+    free: freeBytes === undefined ? undefined : showBytes(freeBytes),
     conditions: [
       ...setConditions(
         datastore.status?.conditions ?? [],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCores, parseBytes, parseQuantity } from '../../../src/api/common/quantity.ts';
+import { formatBytes, formatCores, parseBytes, parseQuantity, showBytes } from '../../../src/api/common/quantity.ts';
 
 describe('quantities', () => {
   it.each([
@@ -50,6 +50,24 @@ describe('quantities', () => {
     ]);
     fc.assert(
       fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (bytes) => parseBytes(formatBytes(bytes)) === bytes),
+    );
+  });
+
+  it('are shown to people in three digits, off by less than one in two hundred', () => {
+    expect([0, 999, 1023, 1024, 1.5 * 2 ** 20, 2 ** 30 - 1, 25_276_743_680, 2 ** 60].map(showBytes)).toEqual([
+      '0',
+      '999',
+      '1023',
+      '1Ki',
+      '1.5Mi',
+      '1Gi',
+      '23.5Gi',
+      '1024Pi',
+    ]);
+    fc.assert(
+      fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (bytes) => {
+        expect(Math.abs(parseQuantity(showBytes(bytes)) - bytes)).toBeLessThanOrEqual(bytes / 200);
+      }),
     );
   });
 

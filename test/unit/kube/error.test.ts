@@ -18,7 +18,7 @@ describe('errors of refused calls', () => {
     { code: 500, reason: 'InternalError', is: ['isTransient'] },
     { code: 504, reason: 'Timeout', is: ['isTransient'] },
   ] as const)('takes $code $reason for $is and nothing else', ({ code, reason, is }) => {
-    const error = errorOfResponse('get things a', code, status(code, reason));
+    const error = errorOfResponse('get things a', code, status(code, reason, { details: { name: 'a' } }));
     const verdicts = {
       isNotFound: error.isNotFound(),
       isAlreadyExists: error.isAlreadyExists(),
@@ -33,6 +33,15 @@ describe('errors of refused calls', () => {
     const holding = Object.entries(verdicts).filter(([, holds]) => holds);
     expect(holding.map(([name]) => name)).toEqual(is);
     expect(error.message).toBe('get things a: said so');
+  });
+
+  it.each([
+    ['of a server that does not serve the kind', status(404, 'NotFound', { details: {} })],
+    ['of a proxy', '<html>Not Found</html>'],
+    ['of a server that is starting', '404 page not found'],
+  ])('does not take the 404 %s for the absence of the object', (_whose, body) => {
+    const error = errorOfResponse('get things a', 404, body);
+    expect([error.isNotFound(), error.code, error.reason]).toEqual([false, 404, 'PathNotFound']);
   });
 
   it('reads field and owner of a server-side apply conflict', () => {

@@ -3,7 +3,6 @@ import { readSuiteResult } from '../../run/suite-result.ts';
 
 interface TestRow {
   readonly status: string;
-  readonly missingKernelFeature?: string;
 }
 
 function report(...files: { status: string; tests: TestRow[]; message?: string }[]): string {
@@ -12,10 +11,9 @@ function report(...files: { status: string; tests: TestRow[]; message?: string }
       name: `file-${index}`,
       status,
       message,
-      assertionResults: tests.map(({ status, missingKernelFeature }, row) => ({
+      assertionResults: tests.map(({ status }, row) => ({
         fullName: `test ${row}`,
         status,
-        meta: missingKernelFeature === undefined ? {} : { missingKernelFeature },
       })),
     })),
   });
@@ -45,19 +43,6 @@ describe('the result of a suite', () => {
   it.each(['skipped', 'pending', 'todo', 'disabled'])('fails when a test is %s', (status) => {
     const json = report({ status: 'passed', tests: [{ status: 'passed' }, { status }] });
     expect(readSuiteResult(json, 0)).toMatchObject({ passed: 1, failed: 1, complaints: ['left out: test 1'] });
-  });
-
-  it('lets a test be left out for a missing kernel feature, and says why', () => {
-    const json = report({
-      status: 'passed',
-      tests: [{ status: 'passed' }, { status: 'skipped', missingKernelFeature: 'no vhost-net' }],
-    });
-    expect(readSuiteResult(json, 0)).toEqual({
-      passed: 1,
-      failed: 0,
-      missingKernelFeatures: ['test 1: no vhost-net'],
-      complaints: [],
-    });
   });
 
   it('fails when vitest ends badly though every test passed', () => {

@@ -9,6 +9,7 @@ describe('the coded table', () => {
     { thrown: kubeError(409, 'Conflict'), code: 'ApiConflict', class: 'transient' },
     { thrown: kubeError(409, 'AlreadyExists'), code: 'ApiConflict', class: 'transient' },
     { thrown: kubeError(404, 'NotFound'), code: 'ReferenceNotFound', class: 'waiting' },
+    { thrown: kubeError(404, 'PathNotFound'), code: 'ApiUnavailable', class: 'transient' },
     { thrown: kubeError(403, 'Forbidden'), code: 'ApiForbidden', class: 'transient' },
     { thrown: kubeError(401, 'Unauthorized'), code: 'ApiForbidden', class: 'transient' },
     { thrown: kubeError(422, 'Invalid'), code: 'ApiInvalid', class: 'terminal' },
