@@ -124,8 +124,7 @@ describe('calls of the API server', () => {
       namespaced: false,
     };
     const error = await failureOf(client.list(kind));
-    expect(error.isNotFound()).toBe(true);
-    expect(error.message).toContain('list nothings');
+    expect(error).toMatchObject({ reason: 'PathNotFound', message: expect.stringContaining('list nothings') });
   });
 });
 
