@@ -30,6 +30,10 @@ export interface AgentOptions {
   readonly seedDirectory: string;
   /** Where libvirt writes the logs of domains. */
   readonly domainLogDirectory: string;
+  /** Where libvirt's QEMU driver keeps its record of each running domain. */
+  readonly domainRunDirectory: string;
+  /** Pid file of the libvirt daemon. */
+  readonly libvirtPidFile: string;
   /** IP address at which others reach this host. */
   readonly address: string;
   /** TCP port for load figures; 0 picks a free one. */
@@ -90,6 +94,8 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
     logDirectory: options.domainLogDirectory,
+    domainRunDirectory: options.domainRunDirectory,
+    daemonPidFile: options.libvirtPidFile,
     concurrency: options.concurrency,
   });
   const { operatorCertificate } = informers;

@@ -15,6 +15,8 @@ interface Flags {
   readonly stateDir: string;
   readonly runDir: string;
   readonly domainLogDir: string;
+  readonly domainRunDir: string;
+  readonly libvirtPidFile: string;
   readonly address?: string;
   readonly usagePort: number;
   readonly leaseDuration: number;
@@ -50,6 +52,8 @@ const program = new Command('drover-agent')
   .option('--state-dir <folder>', 'what must survive a reboot', '/var/lib/drover/agent')
   .option('--run-dir <folder>', 'what a reboot may take: cloud-init seeds', '/run/drover')
   .option('--domain-log-dir <folder>', 'where libvirt writes the logs of domains', '/var/log/libvirt/qemu')
+  .option('--domain-run-dir <folder>', 'where libvirt keeps its record of running domains', '/run/libvirt/qemu')
+  .option('--libvirt-pid-file <file>', 'pid file of the libvirt daemon', '/run/libvirtd.pid')
   .addOption(
     new Option(
       '--address <ip>',
@@ -88,6 +92,8 @@ async function main(): Promise<void> {
         stateDirectory: flags.stateDir,
         seedDirectory: `${flags.runDir}/seeds`,
         domainLogDirectory: flags.domainLogDir,
+        domainRunDirectory: flags.domainRunDir,
+        libvirtPidFile: flags.libvirtPidFile,
         address: flags.address ?? (await ownAddressTowards(connection.server)),
         usagePort: flags.usagePort,
         version: version(),

@@ -3,6 +3,7 @@ export * from './boot-id.ts';
 export { DatastoreError, type DatastoreFailure, isFull } from './datastore/error.ts';
 export { DatastoreFiles, type DatastoreFilesOptions } from './datastore/files.ts';
 export type { VerbArgs, VerbName, VerbResult } from './datastore/verbs.ts';
+export { endLibvirtDaemon, readDomainProcess, removeDomainRecord } from './domain-process.ts';
 export { isSystemError, syncPath, writeFileDurably } from './durable-file.ts';
 export type { ImageInfo } from './image-info.ts';
 export { type HostLoad, readHostLoad } from './load.ts';

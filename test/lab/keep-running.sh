@@ -1,5 +1,5 @@
 #!/bin/sh
-# Plays the kubelet's part for one program: whenever it ends, it is started again, later each time, at most 10 s later.
+# Plays the part of the kubelet or of systemd for one program: whenever it ends, it is started again, later each time, at most 10 s later.
 # A program that had run for a minute starts again at once.
 pause=1
 while :; do

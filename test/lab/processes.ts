@@ -26,6 +26,9 @@ export type ProcessRecord = z.infer<typeof recordSchema> & {
   readonly startTicks: number;
 };
 
+/** Starts the program of its arguments again whenever it ends. */
+export const KEEP_RUNNING = join(import.meta.dirname, 'keep-running.sh');
+
 export interface StopOptions {
   /** How long the process may take to end by itself after SIGTERM, in ms; 0 kills at once. */
   readonly graceMs?: number;

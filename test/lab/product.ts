@@ -15,15 +15,13 @@ import { buildGuestImage } from './guest/build.ts';
 import type { LabHost } from './host/lab-host.ts';
 import type { LabIdentity } from './identity.ts';
 import { probeKvm } from './kvm-probe.ts';
-import { type ProcessRecord, type ProcessSpec, startProcess } from './processes.ts';
+import { KEEP_RUNNING, type ProcessRecord, type ProcessSpec, startProcess } from './processes.ts';
 import { waitUntilReady } from './ready.ts';
 import type { Seen } from './wait.ts';
 
 /** How do Drover's own programs run in a lab, where no kubelet starts them as pods? */
 export const OPERATOR = 'operator';
 export const AGENT = 'agent';
-
-const KEEP_RUNNING = join(import.meta.dirname, 'keep-running.sh');
 
 /** Of the agent's health and metrics, in the host. */
 export const AGENT_HTTP_PORT = 9178;

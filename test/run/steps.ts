@@ -16,4 +16,5 @@ export const CHEAP: readonly Step[] = [
 export const ON_REAL_PARTS: readonly Step[] = [
   { kind: 'suite', name: 'integration' },
   { kind: 'suite', name: 'e2e' },
+  { kind: 'suite', name: 'chaos' },
 ];

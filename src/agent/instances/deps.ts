@@ -30,6 +30,10 @@ export interface InstancesDeps {
   readonly seedDirectory: string;
   /** Where libvirt writes the logs of domains; consoles are logged there too. */
   readonly logDirectory: string;
+  /** Where libvirt's QEMU driver keeps its record of each running domain. */
+  readonly domainRunDirectory: string;
+  /** Pid file of the libvirt daemon. */
+  readonly daemonPidFile: string;
   /** How many VMs are worked on at once. */
   readonly concurrency: number;
   /** How often all domains are listed although nothing was missed. Absent: 60 s. */

@@ -8,6 +8,7 @@ import { BY_DOMAIN_UUID, type InstancesDeps } from './deps.ts';
 import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
 import { DomainsReport, isReported } from './domains-report.ts';
+import { Ghosts } from './ghosts.ts';
 import { GuestTools } from './guest-tools.ts';
 import { Leftovers } from './leftovers.ts';
 import { Listing } from './listing.ts';
@@ -32,6 +33,7 @@ export class Instances {
   readonly #memories = new Memories();
   readonly #starting = new Map<string, StartUnderWay>();
   readonly #guestTools: GuestTools;
+  readonly #ghosts: Ghosts;
   readonly #leftovers: Leftovers;
   readonly #listing: Listing;
   readonly #scope: Scope;
@@ -45,6 +47,15 @@ export class Instances {
       clock,
       log,
       onReport: (uuid) => this.#enqueueDomain(this.#table.byUuid(uuid)),
+    });
+    this.#ghosts = new Ghosts({
+      table: this.#table,
+      runDirectory: deps.domainRunDirectory,
+      daemonPidFile: deps.daemonPidFile,
+      isStarting: () => this.#starting.size > 0,
+      clock,
+      log,
+      metrics,
     });
     this.#leftovers = new Leftovers(deps, this.#table, records, () => this.domains.changed());
     this.domains = new DomainsReport(this.#table, this.#leftovers);
@@ -115,6 +126,7 @@ export class Instances {
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     this.#listing.stop();
     this.#guestTools.stop();
+    this.#ghosts.stop();
     for (const end of ends) end();
   }
 
@@ -177,5 +189,6 @@ export class Instances {
     // A stray's instance may have come back, or moved, without an event on this host.
     for (const { uuid } of this.#leftovers.strays()) this.#enqueueDomain(this.#table.byUuid(uuid));
     this.domains.listed();
+    this.#ghosts.look();
   }
 }

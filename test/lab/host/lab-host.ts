@@ -3,6 +3,7 @@ import { hostIdentityOf, type LabHostIdentity, type LabIdentity } from '../ident
 import {
   findProcess,
   isRunning,
+  KEEP_RUNNING,
   type ProcessRecord,
   type ProcessSpec,
   startProcess,
@@ -83,8 +84,9 @@ export class LabHost {
   async startLibvirtd(): Promise<void> {
     const record = await this.startProcess({
       name: LIBVIRTD,
-      command: 'libvirtd',
-      args: ['--listen', '--config', '/etc/libvirt/libvirtd.conf'],
+      // In the place of systemd, which starts it again by its socket or after a failure.
+      command: KEEP_RUNNING,
+      args: ['libvirtd', '--listen', '--config', '/etc/libvirt/libvirtd.conf'],
     });
     await waitUntilReady(record, () => this.#libvirtdAnswers(), { timeoutMs: LIBVIRTD_TIMEOUT_MS });
   }

@@ -1,0 +1,103 @@
+import type { Logger } from 'pino';
+import { Counter } from 'prom-client';
+import { endLibvirtDaemon, readDomainProcess, removeDomainRecord } from '../../host/index.ts';
+import { DomainState, PausedReason } from '../../libvirt/index.ts';
+import type { Clock, Metrics } from '../../runtime/index.ts';
+import type { DomainEntry, DomainTable } from './domain-table.ts';
+
+export interface GhostsOptions {
+  readonly table: DomainTable;
+  /** Where libvirt's QEMU driver keeps its record of each running domain. */
+  readonly runDirectory: string;
+  /** Pid file of the libvirt daemon. */
+  readonly daemonPidFile: string;
+  /** Whether a start of this agent is under way: the daemon must not be ended then. */
+  readonly isStarting: () => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A start that is still under way gets past its first moments within this. */
+const SURELY_DEAD_MS = 10_000;
+const LOOK_AGAIN_MS = 2_000;
+
+/**
+ * Domains that libvirt lists though they never ran: the daemon died between writing that a domain is being started and
+ * starting QEMU. The next daemon takes such a record for a domain that is starting and neither goes on with it nor lets
+ * anybody end it (libvirt's `qemuProcessReconnectHelper` passes over records without process id), and so would every one
+ * after it. They are forgotten by taking the record away and starting the daemon anew; guests run on meanwhile.
+ */
+export class Ghosts {
+  readonly #options: GhostsOptions;
+  readonly #removed: Counter;
+  #looking: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(options: GhostsOptions) {
+    this.#options = options;
+    this.#removed = new Counter({
+      name: 'drover_ghost_domains_total',
+      help: 'Domains without process that a libvirt daemon which died had left, and that were removed.',
+      registers: [options.metrics.registry],
+    });
+  }
+
+  /** Looks whether any of the domains is one; does so again by itself while one may be. */
+  look(): void {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  async #look(): Promise<void> {
+    const { log, clock } = this.#options;
+    let suspects = this.#suspects();
+    while (suspects.length > 0 && !this.#isStopped) {
+      try {
+        if (await this.#removeGhosts(suspects)) return;
+      } catch (err) {
+        log.error({ err }, 'cannot remove a domain that is none; it is tried again');
+      }
+      await clock.sleep(LOOK_AGAIN_MS);
+      suspects = this.#suspects();
+    }
+  }
+
+  /** Drover's own: nobody but this agent starts them. */
+  #suspects(): DomainEntry[] {
+    const { table } = this.#options;
+    if (!table.isCurrent) return [];
+    return table
+      .list()
+      .filter(({ identity }) => identity !== undefined)
+      .filter(({ state, reason }) => state === DomainState.PAUSED && reason === PausedReason.STARTING_UP);
+  }
+
+  /** @returns whether there were any: the daemon ends then, and with it what the table knows. */
+  async #removeGhosts(suspects: readonly DomainEntry[]): Promise<boolean> {
+    const { runDirectory, daemonPidFile, isStarting, clock, log } = this.#options;
+    const ghosts: DomainEntry[] = [];
+    for (const suspect of suspects) {
+      const found = await readDomainProcess(runDirectory, suspect, clock.now());
+      const isGhost = found?.recordedPid === 0 && !found.lives && found.recordAgeMs > SURELY_DEAD_MS;
+      if (isGhost) ghosts.push(suspect);
+    }
+    if (ghosts.length === 0 || isStarting()) return false;
+    for (const { name } of ghosts) {
+      log.warn(
+        { domain: name },
+        'libvirt lists a domain that it never started and cannot end, since a daemon died meanwhile; its record is removed',
+      );
+      await removeDomainRecord(runDirectory, name);
+    }
+    log.warn('ending the libvirt daemon, so that a new one starts without them; guests run on');
+    await endLibvirtDaemon(daemonPidFile);
+    this.#removed.inc(ghosts.length);
+    return true;
+  }
+}
