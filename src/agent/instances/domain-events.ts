@@ -47,7 +47,8 @@ function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: Event
   log.debug({ domain: dom.name, event, detail }, 'domain event');
   switch (event) {
     case LifecycleEvent.STARTED:
-      if (!isKnown && underWay === undefined) onUnclear();
+      // Known or not: one that was listed while libvirt was starting it is in another state now.
+      if (underWay === undefined) onUnclear();
       return;
     case LifecycleEvent.RESUMED:
       if (isKnown) table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });

@@ -149,6 +149,8 @@ function pauseCauseOf({ state, reason }: DomainEntry): PauseCause {
   switch (reason) {
     case PausedReason.IOERROR:
       return 'IOError';
+    case PausedReason.STARTING_UP:
+      return 'Starting';
     case PausedReason.UNKNOWN:
     case PausedReason.USER:
     case PausedReason.WATCHDOG:

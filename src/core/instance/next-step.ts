@@ -15,6 +15,7 @@ export type Step =
 /** Nothing is done until something changes, or until `untilMs` (Unix time, milliseconds) where one is given. */
 export type Rest =
   | { readonly step: 'Settled' }
+  | { readonly step: 'AwaitStart' }
   | { readonly step: 'AwaitShutdown'; readonly untilMs: number; readonly purpose: 'PowerOff' | 'Restart' }
   | { readonly step: 'AwaitStorage'; readonly untilMs: number }
   | { readonly step: 'AwaitRestart'; readonly untilMs: number; readonly stop: Stop; readonly run: Run }
@@ -31,6 +32,7 @@ export function nextStep(situation: Situation): Step {
   const { instance, newestEpoch, domain } = situation;
   if (instance.spec.epoch < Math.max(newestEpoch, domain?.epoch ?? 0)) return { step: 'RefuseEpoch' };
   if (domain === undefined) return withoutDomain(situation);
+  if (!domain.state.running && domain.state.pausedBy === 'Starting') return { step: 'AwaitStart' };
   if (domain.epoch < instance.spec.epoch) {
     return { step: 'Adopt', why: `runs for epoch ${domain.epoch}; the intent is of epoch ${instance.spec.epoch}` };
   }

@@ -36,6 +36,8 @@ export type PauseCause =
   | 'Asked'
   /** A disk failed or is full; the request that failed is repeated when the domain is resumed. */
   | 'IOError'
+  /** libvirt has not finished starting it: nothing can be asked of it, and it may come to nothing. */
+  | 'Starting'
   /** libvirt is in the middle of something and resumes it itself. */
   | 'Transition';
 

@@ -50,6 +50,7 @@ function countersOf(run: Run | undefined): Pick<ComputedStatus, 'restarts' | 're
 
 function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting' }): Verdict {
   switch (rest.step) {
+    case 'AwaitStart':
     case 'Starting':
       return { phase: 'Starting', reason: 'Starting', message: 'libvirt is starting the domain.' };
     case 'Settled':

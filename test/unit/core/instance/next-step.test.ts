@@ -9,6 +9,8 @@ const askedPause = { running: false, pausedBy: 'Asked' } as const;
 const ioError = { running: false, pausedBy: 'IOError' } as const;
 const inTransition = { running: false, pausedBy: 'Transition' } as const;
 
+const inStart = { running: false, pausedBy: 'Starting' } as const;
+
 const epochs: Row[] = [
   ['refuses an older epoch than the host has seen', { spec: { epoch: 4 }, newestEpoch: 5 }, { step: 'RefuseEpoch' }],
   [
@@ -37,6 +39,11 @@ const withDomain: Row[] = [
     'leaves alone what libvirt itself has paused for a moment',
     { domain: domain({ state: inTransition }) },
     { step: 'Settled' },
+  ],
+  [
+    'asks nothing of a domain that libvirt is still starting, whatever is wanted',
+    { spec: { powerState: 'Off', epoch: 2 }, domain: domain({ state: inStart }) },
+    { step: 'AwaitStart' },
   ],
   [
     'waits before it resumes after an I/O error',
@@ -289,7 +296,7 @@ const anySituation: fc.Arbitrary<Situation> = fc
       fc.record({
         epoch: fc.integer({ min: 1, max: 3 }),
         restartedAt: fc.constantFrom('', 'a', 'b'),
-        state: fc.constantFrom({ running: true } as const, askedPause, ioError, inTransition),
+        state: fc.constantFrom({ running: true } as const, askedPause, ioError, inTransition, inStart),
       }),
       { nil: undefined },
     ),
@@ -349,6 +356,12 @@ describe('whatever the situation', () => {
       const isRestart = spec.restartedAt !== '' && spec.restartedAt !== found?.restartedAt;
       expect(spec.powerState === 'Off' || isRestart).toBe(true);
       expect(spec.epoch).toBe(found?.epoch);
+    });
+  });
+
+  it('nothing is asked of a domain that libvirt is still starting', () => {
+    property(({ domain: found }, step) => {
+      if (found?.state === inStart) expect(['AwaitStart', 'RefuseEpoch']).toContain(step.step);
     });
   });
 

@@ -14,6 +14,7 @@ function statusOf(when: SituationChanges): ComputedStatus {
 }
 
 const paused = { running: false, pausedBy: 'Asked' } as const;
+const starting = { running: false, pausedBy: 'Starting' } as const;
 const ioError = { running: false, pausedBy: 'IOError' } as const;
 const refusal = { reason: 'DiskLocked', message: 'the disk is locked', generation: 1 };
 
@@ -32,6 +33,7 @@ const rows: [
     undefined,
     'True',
   ],
+  ['is still being started by libvirt', { domain: domain({ state: starting }) }, 'Starting', 'Starting', 'False'],
   ['is paused by an I/O error', { domain: domain({ state: ioError }) }, 'Paused', 'IOError', 'False'],
   ['is off as wanted', { spec: { powerState: 'Off' } }, 'Off', 'PoweredOff', 'True'],
   [
