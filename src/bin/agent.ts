@@ -112,3 +112,5 @@ async function main(): Promise<void> {
 }
 
 await main();
+// Whatever still waits for an answer or a timer: an agent that has ended must be gone, so that it is started anew.
+process.exit();

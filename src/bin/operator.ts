@@ -54,3 +54,5 @@ async function main(): Promise<void> {
 }
 
 await main();
+// Whatever still waits for an answer or a timer: an operator that has stopped leading must be gone, so that it is started anew.
+process.exit();

@@ -91,7 +91,8 @@ export class KubeError extends Error {
 
   /** The same call may succeed later, unchanged: no answer, overload, or a server that is starting or stopping. */
   isTransient(): boolean {
-    return this.code === 0 ? !this.isAborted() : this.code === 429 || this.code >= 500;
+    if (this.isAborted() || this.reason === 'LeadershipLost') return false;
+    return this.code === 0 || this.code === 429 || this.code >= 500;
   }
 }
 
