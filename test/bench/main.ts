@@ -20,13 +20,13 @@ async function main(): Promise<void> {
   if (unknown.length > 0) {
     throw new Error(`There is no bench "${unknown.join('", "')}". There are: ${Object.keys(GROUPS).join(', ')}.`);
   }
-  mkdirSync(RESULTS_FOLDER, { recursive: true });
   for (const [name, measure] of Object.entries(GROUPS)) {
     if (picked.length > 0 && !picked.includes(name)) continue;
     process.stdout.write(`\n== ${name}\n`);
     const rows = await measure();
-    writeFileSync(join(RESULTS_FOLDER, `${name}.json`), `${JSON.stringify(rows, undefined, 2)}\n`);
     process.stdout.write(`${renderTable(rows)}\n`);
+    mkdirSync(RESULTS_FOLDER, { recursive: true });
+    writeFileSync(join(RESULTS_FOLDER, `${name}.json`), `${JSON.stringify(rows, undefined, 2)}\n`);
   }
   const document = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.md');
   writeFileSync(document, renderDocument(readResults()));

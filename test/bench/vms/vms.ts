@@ -7,7 +7,7 @@ import { costRows } from './cost.ts';
 import { startRows } from './start.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
-const INSTANCE = 'bench';
+const INSTANCE = 'bench-vms';
 
 /** What a VM costs from apply to Running, and while it runs, in a lab of three hosts of its own. */
 export async function benchVMs(): Promise<BenchRow[]> {
