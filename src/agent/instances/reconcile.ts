@@ -34,8 +34,8 @@ interface Pass {
 
 /** From anything to a restarted domain it takes at most resume, shut down, destroy, start; more is a loop. */
 const STEPS_MAX = 8;
-/** A start that takes longer is shown: not those of a host that is busy with many, since each costs a write. */
-const STARTING_SHOWN_AFTER_MS = 10_000;
+/** A start that takes longer is shown: not those of a host that is busy with many, since each costs two writes, one of them on the VM. */
+const STARTING_SHOWN_AFTER_MS = 30_000;
 
 /** Brings one VM to what its intent says, and writes down what came of it. */
 export async function reconcileInstance(

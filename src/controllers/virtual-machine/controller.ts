@@ -23,10 +23,10 @@ import { statusOf } from './status.ts';
 import { unplaced } from './unplaced.ts';
 
 /**
- * How long a fresh placement may stay without a status of its VM: a domain usually runs within a second or two, and one
- * write then says all. The agent waits as long before it says that a start takes its time.
+ * How long a fresh placement may stay without a status of its VM: a domain usually runs within a second or two, on a host
+ * that is busy with many within half a minute, and one write then says all. The agent waits as long before it says that a start takes its time.
  */
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 30_000;
 /** How long until a VM that fits nowhere is tried again when nothing has changed that it could be seen by. */
 const RETRY_PLACEMENT_MS = 30_000;
 
