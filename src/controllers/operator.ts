@@ -71,7 +71,7 @@ function controllers(
     clock,
     onError,
   });
-  const reservations = new Reservations(informers.instances);
+  const reservations = new Reservations(informers.instances, clock);
   const deps: ControllerDependencies = { informers, reservations, client: fenced, events, log, metrics, clock };
   return [
     clusterController(deps),

@@ -5,13 +5,14 @@ import { benchLibvirt } from './libvirt/bench.ts';
 import { RESULTS_FOLDER, readResults } from './results.ts';
 import type { BenchRow } from './row.ts';
 import { renderDocument, renderTable } from './table.ts';
-import { benchVMs } from './vms/vms.ts';
+import { benchCost, benchStart } from './vms/vms.ts';
 
 /** Every group of rows, by the name that picks it on the command line. */
 const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   libvirt: benchLibvirt,
   informer: () => benchInformer(),
-  vms: benchVMs,
+  start: benchStart,
+  cost: benchCost,
 };
 
 async function main(): Promise<void> {

@@ -41,7 +41,14 @@ function datastore(): KubeObject {
   return object(
     'Datastore',
     { type: 'Directory', path: '/srv/vms', shared: true },
-    { id: '4f1c2d3e', hosts: ['host-1', 'host-2'], capacityBytes: 2 ** 40, freeBytes: 2 ** 39 },
+    {
+      id: '4f1c2d3e',
+      hosts: ['host-1', 'host-2'],
+      capacityBytes: 2 ** 40,
+      freeBytes: 2 ** 39,
+      capacity: '1Ti',
+      free: '512Gi',
+    },
   );
 }
 
@@ -56,7 +63,7 @@ function host(): KubeObject {
       usageCertificate: '-----BEGIN CERTIFICATE-----',
       sealingKey: 'a2V5',
       cpu: { model: 'Skylake-Server', vendor: 'Intel', sockets: 2, coresPerSocket: 16, threadsPerCore: 2 },
-      capacity: { cpuCores: 64, memoryBytes: 2 ** 37 },
+      capacity: { cpuCores: 64, memoryBytes: 2 ** 37, memory: '128Gi' },
       virtualization: 'kvm',
       versions: { libvirt: '9.0.0', qemu: '7.2.0', agent: '0.1.0', kernel: '6.1.0' },
       datastores: [
@@ -79,6 +86,7 @@ function image(): KubeObject {
       path: '/srv/vms/images/debian/12.qcow2',
       format: 'qcow2',
       virtualSizeBytes: 2 ** 31,
+      virtualSize: '2Gi',
     },
   );
 }
@@ -102,6 +110,8 @@ function volume(): KubeObject {
       format: 'qcow2',
       capacityBytes: 20 * 2 ** 30,
       allocatedBytes: 2 ** 30,
+      capacity: '20Gi',
+      allocated: '1Gi',
       attachedTo: 'web',
     },
   );
@@ -202,6 +212,7 @@ function instanceStatus(): object {
   return {
     observedEpoch: 3,
     host: 'host-1',
+    bootID: 'b00t',
     phase: 'CrashLoop',
     reason: 'GuestCrashed',
     message: 'the guest crashed',

@@ -80,7 +80,12 @@ async function onStopped(
 ): Promise<void> {
   const at = clock.now().toISOString();
   const entry = table.byUuid(uuid);
-  if (entry === undefined) return;
+  if (entry === undefined) {
+    // A listing under way may have met it before it stopped.
+    table.remove(uuid);
+    onUnclear();
+    return;
+  }
   try {
     if (!(await table.isGone(uuid))) return onUnclear();
     if (entry.identity !== undefined) onStop(entry, { at, reason: stopReasonOf(detail) });

@@ -69,6 +69,8 @@ export async function startDomain(
     if (isLibvirtError(error)) {
       const failure = startFailureOf(error, instance);
       if (failure.reason === DOMAIN_EXISTS) onUnclear();
+      // A listing may have met it while libvirt was trying.
+      else table.remove(uuid);
       return { ok: false, ...failure };
     }
     // It may run by now: nothing is decided before all domains have been listed.

@@ -1,12 +1,15 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { addResources, NO_RESOURCES, type Resources } from '../../core/model/host.ts';
-import type { ObjectKey, SharedInformer } from '../../kube/index.ts';
+import type { Clock, ObjectKey, SharedInformer } from '../../kube/index.ts';
 
 interface Placed {
   readonly host: string;
   readonly epoch: number;
   readonly reserved: Resources;
 }
+
+/** How soon an instance that was created must have reached the cache. */
+const CACHE_LAG_MS = 5_000;
 
 /**
  * What placed VMs have reserved on each host: what the cache shows, and placements that were decided a moment ago and
@@ -15,16 +18,33 @@ interface Placed {
 export class Reservations {
   readonly #placed = new Map<ObjectKey, Placed>();
   readonly #byHost = new Map<string, Map<ObjectKey, Resources>>();
+  /** When each placement was decided that the cache may not show yet (monotonic, milliseconds). */
+  readonly #decidedMs = new Map<ObjectKey, number>();
+  readonly #clock: Clock;
 
-  constructor(instances: SharedInformer<VirtualMachineInstance>) {
+  constructor(instances: SharedInformer<VirtualMachineInstance>, clock: Clock) {
+    this.#clock = clock;
     instances.onChange(({ type, key, object }) => {
       if (type === 'deleted') this.forget(key);
-      else this.assume(key, object.spec);
+      else this.#count(key, object.spec);
+      this.#decidedMs.delete(key);
     });
   }
 
-  /** Counts a placement from now on. An older one than is known is ignored: the cache may lag behind. */
-  assume(key: ObjectKey, { host, epoch, reserved }: Placed): void {
+  /** Counts a placement from now on, before the cache shows it. */
+  assume(key: ObjectKey, placed: Placed): void {
+    this.#count(key, placed);
+    this.#decidedMs.set(key, this.#clock.monotonicMs());
+  }
+
+  /** Whether an instance was created a moment ago that the cache does not show yet. */
+  isOnItsWay(key: ObjectKey): boolean {
+    const decidedMs = this.#decidedMs.get(key);
+    return decidedMs !== undefined && this.#clock.monotonicMs() - decidedMs < CACHE_LAG_MS;
+  }
+
+  /** An older placement than is known is ignored: the cache may lag behind. */
+  #count(key: ObjectKey, { host, epoch, reserved }: Placed): void {
     const known = this.#placed.get(key);
     if (known !== undefined && known.epoch > epoch) return;
     this.forget(key);
@@ -36,6 +56,7 @@ export class Reservations {
 
   /** Counts the placement no more: it failed, or its instance is gone. */
   forget(key: ObjectKey): void {
+    this.#decidedMs.delete(key);
     const known = this.#placed.get(key);
     if (known === undefined) return;
     this.#placed.delete(key);

@@ -100,7 +100,9 @@ async function carryOut(
       if (vm !== undefined) await createVolumes(vm, step, deps, context);
       return done;
     case 'CreateInstance':
-      if (vm !== undefined) await createInstance(vm, step, deps, context);
+      if (vm === undefined) return done;
+      if (deps.reservations.isOnItsWay(keyOf(vm))) return requeueAfter(1_000, 'its instance is not in the cache yet');
+      await createInstance(vm, step, deps, context);
       return requeueAfter(SETTLE_MS, 'the domain is being started');
     case 'UpdateInstance':
       await updateInstance(vm, step, deps, context);

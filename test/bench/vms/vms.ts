@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { takeDown } from '../../lab/down.ts';
-import { lines } from '../../lab/report.ts';
+import type { Lab } from '../../lab/lab.ts';
+import { lines, type Report } from '../../lab/report.ts';
 import { bringUp } from '../../lab/up.ts';
 import type { BenchRow } from '../row.ts';
 import { costRows } from './cost.ts';
@@ -9,14 +10,24 @@ import { startRows } from './start.ts';
 const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
 const INSTANCE = 'bench-vms';
 
-/** What a VM costs from apply to Running, and while it runs, in a lab of three hosts of its own. */
-export async function benchVMs(): Promise<BenchRow[]> {
+/** What a VM costs from apply to Running. */
+export async function benchStart(): Promise<BenchRow[]> {
+  return await inOwnLab(startRows);
+}
+
+/** What VMs cost while they run and nothing happens. */
+export async function benchCost(): Promise<BenchRow[]> {
+  return await inOwnLab(costRows);
+}
+
+/** In a lab of three hosts that is there for this measurement alone. */
+async function inOwnLab(measure: (lab: Lab, report: Report) => Promise<BenchRow[]>): Promise<BenchRow[]> {
   const report = lines((text) => process.stdout.write(`${text}\n`));
   await takeDown(CHECKOUT, INSTANCE, report);
   try {
     const lab = await bringUp({ checkout: CHECKOUT, instance: INSTANCE, hosts: 3, report });
     try {
-      return [...(await startRows(lab, report)), ...(await costRows(lab, report))];
+      return await measure(lab, report);
     } finally {
       await lab.close();
     }

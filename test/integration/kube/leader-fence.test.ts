@@ -7,6 +7,7 @@ import {
   type Leadership,
   leaderFencePolicy,
   leaderIdentity,
+  leaseKind,
   systemClock,
 } from '../../../src/kube/index.ts';
 import { sharedClient } from '../control-plane.ts';
@@ -27,6 +28,14 @@ beforeAll(async () => {
     username: operatorUser(namespace),
     apiGroups: [''],
   });
+  // Held by nobody: as long as there is no lease at all, the fence is open.
+  const lease = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { namespace, name: 'operator' },
+    spec: {},
+  };
+  await admin.create(leaseKind, lease);
   await admin.create(policyKind, policy);
   await admin.create(policyBindingKind, binding);
   const [first] = pods;
