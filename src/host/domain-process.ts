@@ -1,13 +1,11 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError } from './durable-file.ts';
 
 /** What libvirt keeps on disk about the process of a running domain, and whether there is such a process. */
 export interface DomainProcess {
-  /** Process id in libvirt's record of the domain's state; 0: QEMU had not been started when it was written. */
+  /** Process id in libvirt's record of the domain's state. 0: QEMU had not been started, or there is no record. */
   readonly recordedPid: number;
-  /** Since libvirt wrote the record, in milliseconds. */
-  readonly recordAgeMs: number;
   /** Whether a process lives that is the domain's, or that libvirt made to become it. */
   readonly lives: boolean;
 }
@@ -15,24 +13,19 @@ export interface DomainProcess {
 /**
  * Looks for the process of a domain.
  * @param runDirectory where libvirt's QEMU driver keeps `<domain>.xml` and `<domain>.pid`, such as /run/libvirt/qemu
- * @returns undefined when libvirt keeps no record of the domain.
  */
 export async function readDomainProcess(
   runDirectory: string,
   { name, uuid }: { readonly name: string; readonly uuid: string },
-  now: Date,
-): Promise<DomainProcess | undefined> {
-  const path = join(runDirectory, `${name}.xml`);
-  const [record, file, ownPid] = await Promise.all([
-    readIfThere(path),
-    stat(path).catch(undefinedIfGone),
+): Promise<DomainProcess> {
+  const [record, ownPid] = await Promise.all([
+    readIfThere(join(runDirectory, `${name}.xml`)),
     readIfThere(join(runDirectory, `${name}.pid`)),
   ]);
-  const recordedPid = /<domstatus [^>]*\bpid='(\d+)'/.exec(record ?? '')?.[1];
-  if (recordedPid === undefined || file === undefined) return undefined;
-  const pids = [Number(recordedPid), Number.parseInt(ownPid ?? '0', 10)].filter((pid) => pid > 0);
+  const recordedPid = Number(/<domstatus [^>]*\bpid='(\d+)'/.exec(record ?? '')?.[1] ?? 0);
+  const pids = [recordedPid, Number.parseInt(ownPid ?? '0', 10)].filter((pid) => pid > 0);
   const lives = (await Promise.all(pids.map(isAlive))).includes(true) || (await runsQemu(uuid));
-  return { recordedPid: Number(recordedPid), recordAgeMs: now.getTime() - file.mtimeMs, lives };
+  return { recordedPid, lives };
 }
 
 /** Removes libvirt's record of a domain whose process is known not to be: a libvirtd that starts then knows of none. */

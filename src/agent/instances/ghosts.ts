@@ -31,6 +31,8 @@ const LOOK_AGAIN_MS = 2_000;
 export class Ghosts {
   readonly #options: GhostsOptions;
   readonly #removed: Counter;
+  /** Since when each suspect has been one (monotonic, milliseconds), by UUID. */
+  #sinceMs = new Map<string, number>();
   #looking: Promise<void> | undefined;
   #isStopped = false;
 
@@ -70,12 +72,15 @@ export class Ghosts {
 
   /** Drover's own: nobody but this agent starts them. */
   #suspects(): DomainEntry[] {
-    const { table } = this.#options;
+    const { table, clock } = this.#options;
     if (!table.isCurrent) return [];
-    return table
+    const suspects = table
       .list()
       .filter(({ identity }) => identity !== undefined)
       .filter(({ state, reason }) => state === DomainState.PAUSED && reason === PausedReason.STARTING_UP);
+    const nowMs = clock.monotonicMs();
+    this.#sinceMs = new Map(suspects.map(({ uuid }) => [uuid, this.#sinceMs.get(uuid) ?? nowMs]));
+    return suspects;
   }
 
   /** @returns whether there were any: the daemon ends then, and with it what the table knows. */
@@ -83,9 +88,11 @@ export class Ghosts {
     const { runDirectory, daemonPidFile, isStarting, clock, log } = this.#options;
     const ghosts: DomainEntry[] = [];
     for (const suspect of suspects) {
-      const found = await readDomainProcess(runDirectory, suspect, clock.now());
-      const isGhost = found?.recordedPid === 0 && !found.lives && found.recordAgeMs > SURELY_DEAD_MS;
-      if (isGhost) ghosts.push(suspect);
+      const sinceMs = this.#sinceMs.get(suspect.uuid) ?? clock.monotonicMs();
+      if (clock.monotonicMs() - sinceMs < SURELY_DEAD_MS) continue;
+      // The record is missing when an agent was killed after it had removed it, and before it ended the daemon.
+      const { recordedPid, lives } = await readDomainProcess(runDirectory, suspect);
+      if (recordedPid === 0 && !lives) ghosts.push(suspect);
     }
     if (ghosts.length === 0 || isStarting()) return false;
     for (const { name } of ghosts) {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../eventually.ts';
@@ -17,7 +17,7 @@ afterAll(async () => {
  * Leaves what a libvirtd leaves that dies after it wrote that it starts a domain and before it started QEMU. The record is
  * the one that libvirtd wrote of this very domain, set back to that moment.
  */
-async function leaveGhost(vm: { name: string }): Promise<void> {
+async function leaveGhost(vm: { name: string }, removesRecord = false): Promise<void> {
   const domain = `default_${vm.name}`;
   const record = join(world.host.files.run, 'libvirt', 'qemu', `${domain}.xml`);
   const running = readFileSync(record, 'utf8');
@@ -31,6 +31,7 @@ async function leaveGhost(vm: { name: string }): Promise<void> {
   writeFileSync(record, starting);
   await world.host.startLibvirtd();
   expect(await world.virsh('domstate', '--reason', domain)).toContain('paused (starting up)');
+  if (removesRecord) rmSync(record);
 }
 
 it('ends a domain that libvirt lists but never started, and starts the VM; others run on', async () => {
@@ -54,11 +55,11 @@ it('ends a domain that libvirt lists but never started, and starts the VM; other
   expect(await world.metric('drover_ghost_domains_total')).toBe(1);
 }, 180_000);
 
-it('confirms that a VM is off of which libvirt lists such a domain', async () => {
+it('confirms that a VM is off of which libvirt lists such a domain, also after an agent died half-way', async () => {
   const vm = world.fresh('ghost-off');
   await world.create(vm);
   await world.phase(vm.name, 'Running');
-  await leaveGhost(vm);
+  await leaveGhost(vm, true);
   await world.change(vm.name, { powerState: 'Off' });
   await world.startAgent();
   await world.phase(vm.name, 'Off', 90_000);
