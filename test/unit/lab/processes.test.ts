@@ -39,6 +39,20 @@ function logSays(name: string, text: string): Promise<true> {
   );
 }
 
+/** Until what starts now has a later start time than the process. */
+function nextTickAfterStartOf(pid: number): Promise<true> {
+  const startTicks = factsOf(pid)?.startTicks ?? 0;
+  return waitFor(
+    'the next tick of the clock',
+    () => {
+      // Seconds since boot, in hundredths: a tick each (proc_uptime(5), USER_HZ).
+      const ticks = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 100;
+      return ticks > startTicks + 1 ? { ready: true, value: true } : { ready: false, because: `it is ${ticks}` };
+    },
+    { timeoutMs: 10_000, intervalMs: 1 },
+  );
+}
+
 function sessionOf(pid: number): number[] {
   return livingProcesses()
     .filter((facts) => facts.sessionId === pid)
@@ -99,8 +113,8 @@ describe('a process of the lab', () => {
     const stranger = spawn('sleep', ['600'], { detached: true });
     const pid = stranger.pid ?? 0;
     try {
-      await startProcess(lab, sleeper);
-      await stopProcess(lab, 'sleeper');
+      // The kernel never gives a pid anew within one tick of its clock; what starts in one has the same start time.
+      await nextTickAfterStartOf(pid);
       const record = await startProcess(lab, sleeper);
       signalProcess(record.pid, 'SIGKILL');
       const statFile = join(lab, 'processes', 'sleeper.stat');
