@@ -17,8 +17,14 @@ export interface StartUnderWay {
   stopped: boolean;
 }
 
-export interface Starter {
-  readonly deps: InstancesDeps;
+/** What a start needs from the rest of the agent. */
+type StartDeps = Pick<
+  InstancesDeps,
+  'libvirt' | 'virtualization' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory'
+>;
+
+export interface Starter<Deps = InstancesDeps> {
+  readonly deps: Deps;
   readonly table: DomainTable;
   readonly records: RunRecords;
   /** Starts under way, by UUID of the domain. */
@@ -36,7 +42,7 @@ const START_TIMEOUT_MS = 120_000;
  * @throws CodedError when it is not known whether libvirt carried it out.
  */
 export async function startDomain(
-  { deps, table, records, starting, onUnclear }: Starter,
+  { deps, table, records, starting, onUnclear }: Starter<StartDeps>,
   instance: VirtualMachineInstance,
   run: Run,
 ): Promise<StartOutcome> {
@@ -86,7 +92,7 @@ export async function startDomain(
   }
 }
 
-async function hostSideOf(deps: InstancesDeps, instance: VirtualMachineInstance) {
+async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance) {
   const { nics, cloudInit } = instance.spec;
   const ports = new Map<string, NicPort>();
   for (const nic of nics) ports.set(nic.name, await deps.portOf(nic));
@@ -99,7 +105,7 @@ async function hostSideOf(deps: InstancesDeps, instance: VirtualMachineInstance)
 }
 
 async function seedOf(
-  { seedDirectory, openUserData }: InstancesDeps,
+  { seedDirectory, openUserData }: StartDeps,
   { metadata, spec }: VirtualMachineInstance,
   {
     instanceID,
