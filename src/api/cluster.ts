@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { LabelSelector } from './common/selector.ts';
-import { ObservedGeneration } from './common/status.ts';
+import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
 
 const ClusterSpec = z
   .object({
@@ -49,7 +49,10 @@ const ClusterStatus = z
       .meta({ description: 'Memory. Absent: not counted yet.' }),
     conditions: Conditions,
   })
-  .meta({ description: 'What the Cluster has and carries; written by the operator. Absent: not seen yet.' });
+  .meta({
+    description:
+      'What the Cluster has and carries; written by the operator. Default: not seen yet, with Ready Unknown.',
+  });
 
 export const Cluster = defineKind({
   kind: 'Cluster',
@@ -68,6 +71,7 @@ export const Cluster = defineKind({
   },
   spec: ClusterSpec,
   status: ClusterStatus,
+  initialStatus: NOT_SEEN_YET,
   columns: [
     {
       name: 'Ready',

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { matching, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
-import { HostNames, ObservedGeneration, ShownSize } from './common/status.ts';
+import { HostNames, NOT_SEEN_YET, ObservedGeneration, ShownSize } from './common/status.ts';
 
 const DatastoreSpec = withRules(
   z.object({
@@ -48,7 +48,7 @@ const DatastoreStatus = z
     free: ShownSize('freeBytes'),
     conditions: Conditions,
   })
-  .meta({ description: 'Who sees the Datastore; written by the operator. Absent: not seen yet.' });
+  .meta({ description: 'Who sees the Datastore; written by the operator. Default: not seen yet, with Ready Unknown.' });
 
 export const Datastore = defineKind({
   kind: 'Datastore',
@@ -60,6 +60,7 @@ export const Datastore = defineKind({
   conditions: { Ready: 'At least one host sees it. False: the message says what the hosts found.' },
   spec: DatastoreSpec,
   status: DatastoreStatus,
+  initialStatus: NOT_SEEN_YET,
   columns: [
     {
       name: 'Ready',

@@ -3,7 +3,7 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName, RelativePath } from './common/names.ts';
-import { ObservedGeneration, ShownSize } from './common/status.ts';
+import { NOT_SEEN_YET, ObservedGeneration, ShownSize } from './common/status.ts';
 
 const ImageSpec = withRules(
   z.object({
@@ -25,7 +25,7 @@ const ImageStatus = z
     phase: z
       .enum(['Pending', 'Ready', 'Failed'])
       .optional()
-      .meta({ description: 'The state in one word. Absent: not seen yet.' }),
+      .meta({ description: 'The state in one word. Pending: not inspected yet. Absent: the same.' }),
     host: z
       .string()
       .optional()
@@ -46,7 +46,7 @@ const ImageStatus = z
   })
   .meta({
     description:
-      'What the image is; `host` is written by the operator, the rest by the agent of that host. Absent: not seen yet.',
+      'What the image is; `host` is written by the operator, the rest by the agent of that host. Default: not seen yet, with Ready Unknown.',
   });
 
 export const Image = defineKind({
@@ -62,6 +62,7 @@ export const Image = defineKind({
   conditions: { Ready: 'The file was found and is safe to clone from. False: the reason and the message say why not.' },
   spec: ImageSpec,
   status: ImageStatus,
+  initialStatus: { phase: 'Pending', ...NOT_SEEN_YET },
   selectableFields: ['.status.host'],
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },

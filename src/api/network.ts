@@ -3,7 +3,7 @@ import { matching, withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
-import { HostNames, ObservedGeneration } from './common/status.ts';
+import { HostNames, NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
 
 const VirtualSwitchSpec = withRules(
   z.object({
@@ -35,7 +35,7 @@ const VirtualSwitchStatus = z
     }),
     conditions: Conditions,
   })
-  .meta({ description: 'Where the switch is; written by the operator. Absent: not seen yet.' });
+  .meta({ description: 'Where the switch is; written by the operator. Default: not seen yet, with Ready Unknown.' });
 
 /** A switch that spans hosts (vSphere: distributed switch): one Linux bridge on each, and one per VLAN. */
 export const VirtualSwitch = defineKind({
@@ -48,6 +48,7 @@ export const VirtualSwitch = defineKind({
   conditions: { Ready: 'At least one host has the switch. False: the message says why the hosts have not.' },
   spec: VirtualSwitchSpec,
   status: VirtualSwitchStatus,
+  initialStatus: NOT_SEEN_YET,
   columns: [
     {
       name: 'Ready',
@@ -84,7 +85,9 @@ const PortGroupStatus = z
     observedGeneration: ObservedGeneration,
     conditions: Conditions,
   })
-  .meta({ description: 'Whether the ports can be used; written by the operator. Absent: not seen yet.' });
+  .meta({
+    description: 'Whether the ports can be used; written by the operator. Default: not seen yet, with Ready Unknown.',
+  });
 
 /** Ports of a VirtualSwitch on one VLAN, which VMs of the namespace can be plugged into. */
 export const PortGroup = defineKind({
@@ -101,6 +104,7 @@ export const PortGroup = defineKind({
   conditions: { Ready: 'The VirtualSwitch is there and Ready.' },
   spec: PortGroupSpec,
   status: PortGroupStatus,
+  initialStatus: NOT_SEEN_YET,
   columns: [
     {
       name: 'Ready',

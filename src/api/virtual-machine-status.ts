@@ -9,7 +9,10 @@ export const VirtualMachineStatus = z
     phase: z
       .enum(['Pending', 'Starting', 'Running', 'Paused', 'Stopping', 'Halted', 'CrashLoop', 'Failed', 'Unknown'])
       .optional()
-      .meta({ description: 'The state in one word, for people; programs read the conditions. Absent: not seen yet.' }),
+      .meta({
+        description:
+          'The state in one word, for people; programs read the conditions. Pending: no host was chosen yet, or it was not looked at. Absent: the same.',
+      }),
     host: z.string().optional().meta({ description: 'Host that runs the VM, or ran it last. Absent: not placed yet.' }),
     epoch: z.int().min(0).optional().meta({
       description: 'Number of the newest placement of this VM; grows by one at each. Absent: not placed yet.',
@@ -51,5 +54,5 @@ export const VirtualMachineStatus = z
       .meta({ description: 'What the guest tools report. Absent: no tools, or not connected.' }),
     conditions: Conditions,
   })
-  .meta({ description: 'What became of the VM; written by the operator. Absent: not seen yet.' });
+  .meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });
 export type VirtualMachineStatus = z.output<typeof VirtualMachineStatus>;

@@ -3,6 +3,7 @@ import { matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
 import { LabelSelector } from './common/selector.ts';
+import { NOT_SEEN_YET } from './common/status.ts';
 import { CloudInit, Cpu, Disk, Memory, Nic } from './virtual-machine-devices.ts';
 import { VirtualMachineStatus } from './virtual-machine-status.ts';
 
@@ -122,6 +123,7 @@ export const VirtualMachine = defineKind({
   },
   spec: VirtualMachineSpec,
   status: VirtualMachineStatus,
+  initialStatus: { phase: 'Pending', ...NOT_SEEN_YET },
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },
     {

@@ -4,7 +4,7 @@ import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { ObjectName } from './common/names.ts';
 import { quantityField } from './common/quantity.ts';
-import { ObservedGeneration, ShownSize } from './common/status.ts';
+import { NOT_SEEN_YET, ObservedGeneration, ShownSize } from './common/status.ts';
 
 export const VolumeProvisioning = z.enum(['Thin', 'ThickLazyZeroed', 'ThickEagerZeroed']).default('Thin').meta({
   description:
@@ -73,7 +73,8 @@ const VolumeStatus = z
   .object({
     observedGeneration: ObservedGeneration,
     phase: z.enum(['Pending', 'Provisioning', 'Ready', 'Resizing', 'Failed', 'Deleting', 'Deleted']).optional().meta({
-      description: 'The state in one word. Deleted: the data is gone, the object follows. Absent: not seen yet.',
+      description:
+        'The state in one word. Pending: no data yet. Deleted: the data is gone, the object follows. Absent: Pending.',
     }),
     host: z
       .string()
@@ -102,7 +103,7 @@ const VolumeStatus = z
   })
   .meta({
     description:
-      'What became of the Volume; `host` and `attachedTo` are written by the operator, the rest by the agent of that host. Absent: not seen yet.',
+      'What became of the Volume; `host` and `attachedTo` are written by the operator, the rest by the agent of that host. Default: not seen yet, with Ready Unknown.',
   });
 
 export const Volume = defineKind({
@@ -130,6 +131,7 @@ export const Volume = defineKind({
   ],
   spec: VolumeSpec,
   status: VolumeStatus,
+  initialStatus: { phase: 'Pending', ...NOT_SEEN_YET },
   selectableFields: ['.status.host'],
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State in one word' },

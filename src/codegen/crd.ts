@@ -46,6 +46,8 @@ export function objectSchemaOf(kind: AnyKind): StructuralSchema {
     required: required.filter((name) => name !== 'apiVersion' && name !== 'kind' && name !== 'metadata'),
     properties: {
       ...properties,
+      ...(kind.initialStatus &&
+        properties['status'] && { status: { ...properties['status'], default: kind.initialStatus } }),
       apiVersion: {
         description: `Version of the API that the object is written in: ${kind.group}/${kind.version}.`,
         type: 'string',

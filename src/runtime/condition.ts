@@ -1,3 +1,5 @@
+import { NEVER } from '../api/common/status.ts';
+
 /** metav1.Condition. `observedGeneration` is the generation of the spec this condition was computed from. */
 export interface Condition {
   type: string;
@@ -62,7 +64,8 @@ function transition(before: Condition | undefined, input: ConditionInput, now: D
   if (before && sameCondition(before, input)) return before;
   // metav1.Time has whole seconds.
   const seconds = now.toISOString().replace(/\.\d+Z$/, 'Z');
-  return { ...input, lastTransitionTime: before?.status === input.status ? before.lastTransitionTime : seconds };
+  const isOld = before?.status === input.status && before.lastTransitionTime !== NEVER;
+  return { ...input, lastTransitionTime: isOld ? before.lastTransitionTime : seconds };
 }
 
 function byTypeName(a: Condition, b: Condition): number {

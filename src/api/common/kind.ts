@@ -23,6 +23,8 @@ export interface KindOptions<Spec extends z.ZodType, Status extends z.ZodType> {
   readonly description: string;
   readonly spec: Spec;
   readonly status: Status;
+  /** Default of the status in the CRD, for what users make and wait for. Absent: none, a status comes with its writer. */
+  readonly initialStatus?: Readonly<Record<string, unknown>>;
   readonly columns: readonly PrinterColumn[];
   /** What each type of `status.conditions` says, by type. */
   readonly conditions: Readonly<Record<string, string>>;

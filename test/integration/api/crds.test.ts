@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NOT_SEEN_YET } from '../../../src/api/common/status.ts';
 import { Host } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
@@ -77,6 +78,27 @@ describe('the CRDs', () => {
     });
   });
 
+  it.each([
+    ['VirtualMachine', 'Pending'],
+    ['Volume', 'Pending'],
+    ['Image', 'Pending'],
+    ['Cluster', undefined],
+    ['Datastore', undefined],
+    ['VirtualSwitch', undefined],
+    ['PortGroup', undefined],
+  ])('shows a %s that nobody has looked at as not ready yet, whatever status its user wrote', async (name, phase) => {
+    const kind = kindNamed(name);
+    const written = {
+      ...object(kind, 'unseen', completeSpec(kind)),
+      status: { ...(phase && { phase: 'Failed' }), conditions: [] },
+    };
+    const created = await client.create(kind, written);
+    const read = await client.get(kind, created.metadata);
+    for (const seen of [created, read]) {
+      expect(Object(seen).status).toEqual({ ...(phase && { phase }), conditions: NOT_SEEN_YET.conditions });
+    }
+  });
+
   it('gives a Host without a spec the reservations that mean none', async () => {
     const stored = await client.create(Host, object(Host, `${namespace}-blank`, undefined), { dryRun: true });
     expect(stored.spec).toEqual({ reserved: { cpu: 0, memory: 0 } });
@@ -111,7 +133,7 @@ describe('the status', () => {
   it('is no part of what a user writes', async () => {
     const wanted = { ...object(VirtualMachine, 'status', { memory: { size: '1Gi' } }), status: { phase: 'Running' } };
     const stored = await client.create(VirtualMachine, wanted);
-    expect(stored.status).toBeUndefined();
+    expect(stored.status).toEqual(VirtualMachine.initialStatus);
     expect(stored.metadata.generation).toBe(1);
   });
 

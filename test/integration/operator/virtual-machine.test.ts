@@ -3,7 +3,7 @@ import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { openSealed } from '../../../src/runtime/sealed.ts';
 import { eventually } from '../eventually.ts';
-import { conditionOf, World } from './world.ts';
+import { conditionOf, isWaiting, World } from './world.ts';
 
 let world: World;
 
@@ -17,7 +17,7 @@ afterAll(() => world.close());
 describe('a VirtualMachine', () => {
   it('says of every host why it does not fit, and is placed when one comes', async () => {
     await world.addVM('first');
-    const pending = await world.vmWhen('first', 'to be pending', ({ status }) => status?.phase === 'Pending');
+    const pending = await world.vmWhen('first', 'to be pending', isWaiting);
     expect(conditionOf(pending, 'Scheduled')).toMatchObject({
       status: 'False',
       reason: 'NoHostFits',
@@ -102,7 +102,7 @@ describe('a VirtualMachine', () => {
 
   it('waits for the Secret that it names, and sends it sealed', async () => {
     await world.addVM('secretive', { cloudInit: { userDataSecret: { name: 'seed' } } });
-    const waiting = await world.vmWhen('secretive', 'to wait', ({ status }) => status?.phase === 'Pending');
+    const waiting = await world.vmWhen('secretive', 'to wait', isWaiting);
     expect(conditionOf(waiting, 'Scheduled')).toMatchObject({
       reason: 'ReferenceNotFound',
       message: 'Secret "seed" (spec.cloudInit.userDataSecret) does not exist; create it',

@@ -5,7 +5,7 @@ import { Image } from '../../../src/api/image.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { Volume } from '../../../src/api/volume.ts';
-import { condition, conditionOf, World } from './world.ts';
+import { condition, conditionOf, isWaiting, World } from './world.ts';
 
 let world: World;
 
@@ -69,7 +69,7 @@ describe('a templated Volume', () => {
 
   it('belongs to one VM when another names it', async () => {
     await world.addVM('thief', { disks: [{ name: 'root', volumeName: 'db-root' }] });
-    const thief = await world.vmWhen('thief', 'to wait', ({ status }) => status?.phase === 'Pending');
+    const thief = await world.vmWhen('thief', 'to wait', isWaiting);
     expect(conditionOf(thief, 'Scheduled')).toMatchObject({
       reason: 'VolumeInUse',
       message: 'disk "root" needs Volume "db-root", which belongs to VirtualMachine "db"',
@@ -132,7 +132,7 @@ it('says that no host sees all that a copy needs', async () => {
     spec: { datastoreName: 'shared', source: { imageName: 'far' } },
   };
   await world.create(volume, Volume);
-  const waiting = await world.when(Volume, 'copy', 'to wait', ({ status }) => status?.phase === 'Pending');
+  const waiting = await world.when(Volume, 'copy', 'to wait', isWaiting);
   expect(conditionOf(waiting, 'Ready')).toMatchObject({
     reason: 'DatastoreNotVisible',
     message:

@@ -255,12 +255,21 @@ export function condition(type: string, status: 'True' | 'False' | 'Unknown') {
   return { type, status, reason: 'Test', message: '', lastTransitionTime: new Date().toISOString() };
 }
 
+interface WithConditions {
+  status?:
+    | {
+        phase?: string | undefined;
+        conditions: readonly { type: string; status: string; reason: string; message: string }[];
+      }
+    | undefined;
+}
+
 /** The condition of an object by type. */
-export function conditionOf(
-  object: {
-    status?: { conditions: readonly { type: string; status: string; reason: string; message: string }[] } | undefined;
-  },
-  type: string,
-) {
+export function conditionOf(object: WithConditions, type: string) {
   return object.status?.conditions.find((each) => each.type === type);
+}
+
+/** Whether a controller has found that the object waits for something; one that nobody has seen is Pending, too. */
+export function isWaiting(object: WithConditions): boolean {
+  return object.status?.phase === 'Pending' && conditionOf(object, 'Ready')?.reason !== 'NotSeenYet';
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NOT_SEEN_YET } from '../../../src/api/common/status.ts';
 import { type Condition, findCondition, isTrue, setCondition, setConditions } from '../../../src/runtime/index.ts';
 
 const before = new Date('2030-01-01T00:00:00.500Z');
@@ -27,6 +28,14 @@ describe('setCondition', () => {
   ])('moves the transition time only with the status: $change', ({ change, time }) => {
     const list = setCondition(conditions(), { ...ready, ...change }, later);
     expect(list).toEqual([{ ...ready, ...change, lastTransitionTime: time }]);
+  });
+
+  it('gives the default of the CRD, which tells no time, the time when it was first written', () => {
+    const unknown = { ...ready, status: 'Unknown' } as const;
+    const [initial] = NOT_SEEN_YET.conditions;
+    expect(setCondition([initial], unknown, later)).toEqual([
+      { ...unknown, lastTransitionTime: '2030-01-01T01:00:00Z' },
+    ]);
   });
 
   it('keeps the conditions of others, sorted by type', () => {
