@@ -84,6 +84,8 @@ export interface CallRecord {
   verb: Verb;
   /** Plural of the kind with its subresource, e.g. `virtualmachines/status`; `raw` for raw calls. */
   resource: string;
+  /** Key of the object. Absent: the call was about a collection. */
+  key?: string;
   /** HTTP status, 0 when no answer came. */
   code: number;
   durationMs: number;

@@ -83,7 +83,14 @@ export class Caller {
       if (error instanceof KubeError) code = error.code;
       throw error;
     } finally {
-      this.#onCall({ verb: call.verb, resource: call.resource, code, durationMs: performance.now() - startedMs });
+      const { verb, resource, key } = call;
+      this.#onCall({
+        verb,
+        resource,
+        ...(key !== undefined && { key }),
+        code,
+        durationMs: performance.now() - startedMs,
+      });
     }
   }
 }
