@@ -2,12 +2,14 @@ import type { Logger } from 'pino';
 import type { EventRecorder, KubeClient } from '../kube/index.ts';
 import type { Clock, Metrics } from '../runtime/index.ts';
 import type { Informers } from './informers.ts';
+import type { Inventories } from './inventory/inventories.ts';
 import type { Reservations } from './inventory/reservations.ts';
 
 /** What every controller of the operator is given. */
 export interface ControllerDependencies {
   readonly informers: Informers;
   readonly reservations: Reservations;
+  readonly inventories: Inventories;
   /** Writes with it leave only while this process leads. */
   readonly client: KubeClient;
   readonly events: EventRecorder;

@@ -8,6 +8,7 @@ import type { ControllerDependencies } from './deps.ts';
 import { hostController } from './host/controller.ts';
 import { imageController } from './image/controller.ts';
 import { createInformers, type Informers } from './informers.ts';
+import { Inventories } from './inventory/inventories.ts';
 import { Reservations } from './inventory/reservations.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
@@ -72,7 +73,17 @@ function controllers(
     onError,
   });
   const reservations = new Reservations(informers.instances, clock);
-  const deps: ControllerDependencies = { informers, reservations, client: fenced, events, log, metrics, clock };
+  const inventories = new Inventories(informers, reservations);
+  const deps: ControllerDependencies = {
+    informers,
+    reservations,
+    inventories,
+    client: fenced,
+    events,
+    log,
+    metrics,
+    clock,
+  };
   return [
     clusterController(deps),
     datastoreController(deps),

@@ -1,4 +1,5 @@
-import type { HostModel } from '../../src/core/model/host.ts';
+import { type HostModel, NO_RESOURCES } from '../../src/core/model/host.ts';
+import type { RuleGroupModel } from '../../src/core/model/rule-group.ts';
 import { YES } from '../../src/core/model/verdict.ts';
 import type { PlacementRequest } from '../../src/core/placement/request.ts';
 
@@ -10,9 +11,14 @@ export function host(name: string, overrides: Partial<HostModel> = {}): HostMode
     name,
     labels: {},
     ready: YES,
+    inMaintenance: false,
     threads: 8,
+    numaCells: [],
     allocatable: { cpuCores: 8, memoryBytes: 16 * GIB },
-    reserved: { cpuCores: 0, memoryBytes: 0 },
+    reserved: NO_RESOURCES,
+    headroom: NO_RESOURCES,
+    cpuModels: new Set(),
+    hostDevices: new Set(),
     datastores: new Set(['shared']),
     switches: new Set(['lan']),
     ...overrides,
@@ -26,10 +32,29 @@ export function request(overrides: Partial<PlacementRequest> = {}): PlacementReq
     vcpus: 1,
     reserved: { cpuCores: 0, memoryBytes: GIB },
     hostSelector: undefined,
+    cpuModel: undefined,
+    hostDevices: [],
     datastores: [],
     switches: [],
     diskHosts: [],
     onlyHost: undefined,
+    leaves: undefined,
+    recentHosts: new Set(),
     ...overrides,
   };
+}
+
+/** A required group of namespace default; what its type needs besides must be given. */
+export function group(
+  given: { readonly members: readonly string[]; readonly name?: string; readonly isRequired?: boolean } & (
+    | { readonly type: 'KeepTogether' | 'Separate' }
+    | { readonly type: 'VMsToHosts'; readonly isOn: boolean; readonly hosts: ReadonlySet<string> }
+  ),
+): RuleGroupModel {
+  const common = {
+    name: 'default/group',
+    createdAt: '2030-01-01T00:00:00Z',
+    isRequired: true,
+  };
+  return { ...common, ...given, members: new Set(given.members) };
 }

@@ -3,11 +3,12 @@ import { DEFAULT_CLUSTER_ANNOTATION } from '../../api/common/names.ts';
 import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
 import type { Host } from '../../api/host.ts';
 import { type ClusterModel, membershipOf } from '../../core/cluster/membership.ts';
-import type { HostModel, Resources } from '../../core/model/host.ts';
+import { type HostModel, NO_RESOURCES, type Resources } from '../../core/model/host.ts';
 import { no, type Verdict, YES } from '../../core/model/verdict.ts';
 import { findCondition } from '../../runtime/index.ts';
 import type { Informers } from '../informers.ts';
-import type { Reservations } from './reservations.ts';
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** Clusters as decisions see them. */
 export function clusterModels(informers: Pick<Informers, 'clusters'>): ClusterModel[] {
@@ -29,22 +30,23 @@ export function hostsOf(cluster: string, informers: Pick<Informers, 'clusters' |
   return informers.hosts.list().filter((host) => membershipOf(host.metadata.labels, clusters).cluster === cluster);
 }
 
-/** The hosts of a Cluster as decisions see them, with what is reserved on them now. */
-export function hostModels(
-  cluster: string,
-  informers: Pick<Informers, 'clusters' | 'hosts' | 'datastores'>,
-  reservations: Reservations,
-): HostModel[] {
-  return hostsOf(cluster, informers).map((host) => ({
+/** A host as decisions see it, with what is reserved on it. */
+export function hostModel(host: Host, reserved: Resources, informers: Pick<Informers, 'datastores'>): HostModel {
+  return {
     name: host.metadata.name,
     labels: host.metadata.labels,
     ready: readiness(host),
+    inMaintenance: false,
     threads: host.status?.capacity?.cpuCores ?? 0,
+    numaCells: [],
     allocatable: allocatable(host),
-    reserved: reservations.onHost(host.metadata.name),
+    reserved,
+    headroom: NO_RESOURCES,
+    cpuModels: NOTHING,
+    hostDevices: NOTHING,
     datastores: new Set(visibleDatastores(host, informers)),
     switches: new Set(host.status?.switches.flatMap(({ name, available }) => (available ? [name] : []))),
-  }));
+  };
 }
 
 /** Whether the host can run VMs now, as its condition `Ready` says. */

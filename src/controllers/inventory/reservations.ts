@@ -18,6 +18,8 @@ const CACHE_LAG_MS = 5_000;
 export class Reservations {
   readonly #placed = new Map<ObjectKey, Placed>();
   readonly #byHost = new Map<string, Map<ObjectKey, Resources>>();
+  /** Sums that were asked for and still hold. */
+  readonly #sums = new Map<string, Resources>();
   /** When each placement was decided that the cache may not show yet (monotonic, milliseconds). */
   readonly #decidedMs = new Map<ObjectKey, number>();
   readonly #clock: Clock;
@@ -52,6 +54,7 @@ export class Reservations {
     const onHost = this.#byHost.get(host) ?? new Map<ObjectKey, Resources>();
     onHost.set(key, reserved);
     this.#byHost.set(host, onHost);
+    this.#sums.delete(host);
   }
 
   /** Counts the placement no more: it failed, or its instance is gone. */
@@ -62,12 +65,22 @@ export class Reservations {
     this.#placed.delete(key);
     const onHost = this.#byHost.get(known.host);
     onHost?.delete(key);
+    this.#sums.delete(known.host);
     if (onHost?.size === 0) this.#byHost.delete(known.host);
   }
 
+  /** The very same object until something changes on the host. */
   onHost(host: string): Resources {
+    const known = this.#sums.get(host);
+    if (known !== undefined) return known;
     let sum = NO_RESOURCES;
     for (const reserved of this.#byHost.get(host)?.values() ?? []) sum = addResources(sum, reserved);
+    this.#sums.set(host, sum);
     return sum;
+  }
+
+  /** The host on which a VM is placed. Undefined: on none. */
+  hostOf(key: ObjectKey): string | undefined {
+    return this.#placed.get(key)?.host;
   }
 }

@@ -6,19 +6,18 @@ import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_VOLUME, type Informers } from '../informers.ts';
-import { clusterModels, hostModels } from '../inventory/hosts.ts';
 
 /** Everything that one pass over a VirtualMachine looks at, from the caches. */
 export function gather(
   key: ObjectKey,
-  { informers, reservations }: Pick<ControllerDependencies, 'informers' | 'reservations'>,
+  { informers, inventories }: Pick<ControllerDependencies, 'informers' | 'inventories'>,
 ): VirtualMachineInput {
   const { namespace = '' } = refOfKey(key);
   const vm = informers.virtualMachines.get(key);
   const names = vm === undefined ? [] : volumeNamesOf(vm);
   const volumes = new Map(named(names, (name) => informers.volumes.get(`${namespace}/${name}`)));
   const groups = vm?.spec.nics.map(({ portGroup }) => portGroup) ?? [];
-  const cluster = clusterOf(vm?.spec.clusterName, clusterModels(informers));
+  const cluster = clusterOf(vm?.spec.clusterName, inventories.clusters);
   return {
     vm,
     instance: informers.instances.get(key),
@@ -28,7 +27,7 @@ export function gather(
       volumeUsers: new Map(named(names, (name) => userOfVolume(namespace, name, informers))),
     },
     cluster,
-    hosts: cluster.ok ? hostModels(cluster.cluster, informers, reservations) : [],
+    inventory: inventories.of(cluster.ok ? cluster.cluster : undefined),
     volumeHosts: new Map(named([...volumes.keys()], (name) => hostOfData(volumes.get(name), informers))),
   };
 }

@@ -1,4 +1,5 @@
 import type { HostVerdict, Placement } from './place.ts';
+import type { Scorer } from './scorer.ts';
 
 /** Most lines of an explanation; a condition's message is read by people and kept in etcd. */
 const MAX_LINES = 40;
@@ -9,7 +10,7 @@ const MAX_LINES = 40;
  */
 export function explainPlacement(placement: Placement): string {
   const lines = placement.verdicts.map((verdict) =>
-    explainHost(verdict, placement.ok && placement.host === verdict.host),
+    explainHost(verdict, placement.scorers, placement.ok && placement.host === verdict.host),
   );
   const rest = lines.length - MAX_LINES;
   return rest <= 0 ? lines.join('\n') : [...lines.slice(0, MAX_LINES), `and ${rest} more hosts`].join('\n');
@@ -33,12 +34,11 @@ export function summarizeRefusal(placement: Placement): string {
   return `0/${total} hosts fit: ${parts.join(', ')}`;
 }
 
-function explainHost(verdict: HostVerdict, chosen: boolean): string {
-  const { host, obstacles, freeMemoryFraction } = verdict;
+function explainHost({ host, obstacles, scores }: HostVerdict, scorers: readonly Scorer[], chosen: boolean): string {
   if (obstacles.length > 0)
     return `${host}: ${obstacles.map(({ reason, message }) => `${reason}: ${message}`).join('; ')}`;
-  const percent = (freeMemoryFraction * 100).toFixed(1);
-  return `${host}: ${chosen ? 'chosen' : 'fits'}; ${percent}% of its memory stays free`;
+  const why = scorers.map((scorer, index) => scorer.say(scores[index] ?? 0));
+  return [`${host}: ${chosen ? 'chosen' : 'fits'}`, ...why].join('; ');
 }
 
 /** Bytes in MiB, for people. */

@@ -1,73 +1,108 @@
 import type { HostModel } from '../model/host.ts';
-import { byName } from '../model/order.ts';
-import type { Filter } from './filter.ts';
+import type { Inventory } from '../model/inventory.ts';
+import type { Filter, HostCheck } from './filter.ts';
 import { cpu } from './filters/cpu.ts';
+import { cpuModel } from './filters/cpu-model.ts';
 import { datastoreReach } from './filters/datastore-reach.ts';
 import { diskHost } from './filters/disk-host.ts';
+import { headroom } from './filters/headroom.ts';
+import { hostDevices } from './filters/host-devices.ts';
 import { hostReady } from './filters/host-ready.ts';
 import { hostSelector } from './filters/host-selector.ts';
 import { lastHost } from './filters/last-host.ts';
+import { leaves } from './filters/leaves.ts';
+import { maintenance } from './filters/maintenance.ts';
 import { memory } from './filters/memory.ts';
+import { ruleGroups } from './filters/rule-groups.ts';
 import { switchReach } from './filters/switch-reach.ts';
+import { vcpus } from './filters/vcpus.ts';
+import type { Obstacle } from './obstacle.ts';
 import type { PlacementRequest } from './request.ts';
+import type { HostScore, Scorer } from './scorer.ts';
+import { freeCPU } from './scorers/free-cpu.ts';
+import { freeMemory } from './scorers/free-memory.ts';
+import { numaRoom } from './scorers/numa-room.ts';
+import { preferredRules } from './scorers/preferred-rules.ts';
+import { recentHosts } from './scorers/recent-hosts.ts';
 
 /** Every rule that a host must meet. All of them are asked, so that an explanation names every obstacle at once. */
 const FILTERS: readonly Filter[] = [
   lastHost,
+  leaves,
   hostReady,
+  maintenance,
   hostSelector,
+  ruleGroups,
+  vcpus,
   cpu,
   memory,
+  headroom,
+  cpuModel,
+  hostDevices,
   datastoreReach,
   diskHost,
   switchReach,
 ];
 
-/** Why a host cannot take the VM. */
-export interface Obstacle {
-  readonly reason: string;
-  readonly message: string;
-}
+/** What the hosts that meet every rule are compared by; the sum of points counts. */
+const SCORERS: readonly Scorer[] = [preferredRules, recentHosts, freeMemory, freeCPU, numaRoom];
 
 /** What became of one host in a placement. */
 export interface HostVerdict {
   readonly host: string;
   /** Empty when the VM fits. */
   readonly obstacles: readonly Obstacle[];
-  /** Part of the host's memory that would be free with the VM on it, 0 to 1. */
-  readonly freeMemoryFraction: number;
+  /** What each of the placement's scorers gives it, 0 to 1, in their order. Empty when the VM does not fit. */
+  readonly scores: readonly number[];
+  /** Sum of the scores, each times its scorer's weight. */
+  readonly points: number;
 }
 
 /** Where a VM goes, and what speaks for and against every host, by name. */
-export type Placement =
-  | { readonly ok: true; readonly host: string; readonly verdicts: readonly HostVerdict[] }
-  | { readonly ok: false; readonly verdicts: readonly HostVerdict[] };
+export type Placement = {
+  /** Those that had something to say about the VM. */
+  readonly scorers: readonly Scorer[];
+  readonly verdicts: readonly HostVerdict[];
+} & ({ readonly ok: true; readonly host: string } | { readonly ok: false });
 
-/**
- * Chooses the host for a VM: of those that meet every rule the one whose memory stays freest, then by name.
- * Deterministic: the order of `hosts` does not matter.
- */
-export function place(request: PlacementRequest, hosts: readonly HostModel[]): Placement {
-  const verdicts = hosts.toSorted(byName).map((host) => judge(request, host));
-  const best = verdicts.filter((verdict) => verdict.obstacles.length === 0).reduce(better, undefined);
-  return best === undefined ? { ok: false, verdicts } : { ok: true, host: best.host, verdicts };
+const NO_OBSTACLES: readonly Obstacle[] = [];
+const NO_SCORES: readonly number[] = [];
+
+/** Chooses the host for a VM: of those that meet every rule the one with the most points, then by name. */
+export function place(request: PlacementRequest, inventory: Inventory): Placement {
+  const checks = FILTERS.flatMap((filter) => filter(request, inventory) ?? []);
+  const scorers: Scorer[] = [];
+  const scores: HostScore[] = [];
+  for (const scorer of SCORERS) {
+    const score = scorer.prepare(request, inventory);
+    if (score === undefined) continue;
+    scorers.push(scorer);
+    scores.push(score);
+  }
+  const verdicts = inventory.hosts.map((host) => judge(host, checks, scorers, scores));
+  let best: HostVerdict | undefined;
+  // Hosts come by name, so that only a better one takes the place of an earlier one.
+  for (const verdict of verdicts) {
+    if (verdict.obstacles.length === 0 && (best === undefined || verdict.points > best.points)) best = verdict;
+  }
+  return best === undefined ? { ok: false, scorers, verdicts } : { ok: true, host: best.host, scorers, verdicts };
 }
 
-function judge(request: PlacementRequest, host: HostModel): HostVerdict {
-  const obstacles = FILTERS.flatMap((filter): Obstacle[] => {
-    const verdict = filter(request, host);
-    return verdict.ok ? [] : [{ reason: verdict.reason, message: verdict.message }];
-  });
-  return { host: host.name, obstacles, freeMemoryFraction: freeMemoryFraction(request, host) };
-}
-
-function freeMemoryFraction(request: PlacementRequest, host: HostModel): number {
-  const { memoryBytes } = host.allocatable;
-  if (memoryBytes === 0) return 0;
-  return Math.max(0, (memoryBytes - host.reserved.memoryBytes - request.reserved.memoryBytes) / memoryBytes);
-}
-
-/** Candidates come by name, so that a strictly better one alone takes the place of an earlier one. */
-function better(best: HostVerdict | undefined, next: HostVerdict): HostVerdict {
-  return best === undefined || next.freeMemoryFraction > best.freeMemoryFraction ? next : best;
+function judge(
+  host: HostModel,
+  checks: readonly HostCheck[],
+  scorers: readonly Scorer[],
+  scores: readonly HostScore[],
+): HostVerdict {
+  let obstacles: Obstacle[] | undefined;
+  for (const check of checks) {
+    const obstacle = check(host);
+    if (obstacle === undefined) continue;
+    if (obstacles === undefined) obstacles = [obstacle];
+    else obstacles.push(obstacle);
+  }
+  if (obstacles !== undefined) return { host: host.name, obstacles, scores: NO_SCORES, points: 0 };
+  const values = scores.map((score) => score(host));
+  const points = values.reduce((sum, value, index) => sum + value * (scorers[index]?.weight ?? 0), 0);
+  return { host: host.name, obstacles: NO_OBSTACLES, scores: values, points };
 }

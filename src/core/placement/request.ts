@@ -3,12 +3,16 @@ import type { Resources } from '../model/host.ts';
 
 /** What a VM asks of a host. */
 export interface PlacementRequest {
-  /** `namespace/name`, for messages. */
+  /** `namespace/name`. */
   readonly virtualMachine: string;
   readonly vcpus: number;
   /** What is counted against the host; memory with its overhead. */
   readonly reserved: Resources;
   readonly hostSelector: LabelSelector | undefined;
+  /** CPU model (libvirt's name) that the guest is to see. Absent: whatever the host has. */
+  readonly cpuModel: string | undefined;
+  /** Host devices to pass through, by name. */
+  readonly hostDevices: readonly string[];
   /** Datastores of its disks, by name. */
   readonly datastores: readonly string[];
   /** VirtualSwitches of its NICs, by name. */
@@ -17,4 +21,8 @@ export interface PlacementRequest {
   readonly diskHosts: readonly { readonly volumeName: string; readonly host: string }[];
   /** The one host that may still run a copy of it, so that no other may be chosen. Absent: it runs nowhere. */
   readonly onlyHost: string | undefined;
+  /** Host that it is to leave: it runs there, and counts there already. Absent: it is not moved. */
+  readonly leaves: string | undefined;
+  /** Hosts that it was moved away from a short while ago. A move back would undo what was decided. */
+  readonly recentHosts: ReadonlySet<string>;
 }

@@ -1,7 +1,7 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { ClusterChoice } from '../cluster/membership.ts';
-import type { HostModel } from '../model/host.ts';
+import type { Inventory } from '../model/inventory.ts';
 import { type Placement, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import { type Assignment, instanceSpec, reservedBy, vcpusOf } from './instance-spec.ts';
@@ -15,8 +15,8 @@ export interface VirtualMachineInput {
   readonly instance: VirtualMachineInstance | undefined;
   readonly references: References;
   readonly cluster: ClusterChoice;
-  /** Hosts of the VM's Cluster. */
-  readonly hosts: readonly HostModel[];
+  /** The VM's Cluster. */
+  readonly inventory: Inventory;
   /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
   readonly volumeHosts: ReadonlyMap<string, string>;
 }
@@ -89,7 +89,7 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
     ...(resolution.ok ? [] : resolution.missing),
   ];
   if (!resolution.ok || missing.length > 0) return { step: 'WaitFor', missing };
-  const placement = place(placementRequest(vm, resolution.devices, input), input.hosts);
+  const placement = place(placementRequest(vm, resolution.devices, input), input.inventory);
   if (!placement.ok) return { step: 'Unschedulable', placement };
   const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1 };
   return { step: 'CreateInstance', assignment, devices: resolution.devices, placement };
@@ -123,10 +123,14 @@ function placementRequest(
     vcpus: vcpusOf(vm),
     reserved: reservedBy(vm),
     hostSelector: vm.spec.hostSelector,
+    cpuModel: undefined,
+    hostDevices: [],
     datastores: [...new Set(datastores)].toSorted(),
     switches: [...new Set(nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),
     // The status names a host from the moment that one may run the VM until it has confirmed that it does not.
     onlyHost: vm.status?.host,
+    leaves: undefined,
+    recentHosts: new Set(),
     diskHosts: disks.flatMap(({ volumeName }) => {
       const host = volumeHosts.get(volumeName);
       return host === undefined ? [] : [{ volumeName, host }];

@@ -1,21 +1,20 @@
 import { formatCores } from '../../../api/common/quantity.ts';
-import { no, YES } from '../../model/verdict.ts';
 import type { Filter } from '../filter.ts';
+import { obstacle } from '../obstacle.ts';
 
-/**
- * A VM can have at most as many vCPUs as the host has hardware threads, and its reservation must be free.
- * Source: vSphere, "Virtual CPU limitations"; reservations are admission, not load.
- */
-export const cpu: Filter = (request, host) => {
-  if (request.vcpus > host.threads) {
-    return no('TooFewCPUs', `it has ${host.threads} hardware threads, the VM has ${request.vcpus} vCPUs`);
-  }
-  const free = host.allocatable.cpuCores - host.reserved.cpuCores;
-  const wanted = request.reserved.cpuCores;
-  return wanted === 0 || wanted <= free
-    ? YES
-    : no(
-        'InsufficientCPU',
-        `${formatCores(Math.max(free, 0))} of ${formatCores(host.allocatable.cpuCores)} cores are not reserved, the VM reserves ${formatCores(wanted)}`,
-      );
-};
+/** The cores that the VM reserves must be free. A reservation is admission, not load: without one the VM asks nothing. */
+export const cpu: Filter = ({ reserved: { cpuCores: wantedCores } }) =>
+  wantedCores === 0
+    ? undefined
+    : (host) => {
+        const allocatableCores = host.allocatable.cpuCores;
+        const freeCores = Math.max(0, allocatableCores - host.reserved.cpuCores);
+        return wantedCores <= freeCores
+          ? undefined
+          : obstacle(
+              'InsufficientCPU',
+              { freeCores, allocatableCores, wantedCores },
+              (facts) =>
+                `${formatCores(facts.freeCores)} of ${formatCores(facts.allocatableCores)} cores are not reserved, the VM reserves ${formatCores(facts.wantedCores)}`,
+            );
+      };

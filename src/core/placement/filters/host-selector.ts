@@ -1,9 +1,12 @@
 import { matchesSelector } from '../../../api/common/selector.ts';
-import { no, YES } from '../../model/verdict.ts';
 import type { Filter } from '../filter.ts';
+import { obstacle } from '../obstacle.ts';
 
 /** `spec.hostSelector` of the VM. */
-export const hostSelector: Filter = (request, host) =>
-  matchesSelector(request.hostSelector, host.labels)
-    ? YES
-    : no('HostSelectorMismatch', 'its labels do not match spec.hostSelector');
+export const hostSelector: Filter = ({ hostSelector: selector }) =>
+  selector === undefined
+    ? undefined
+    : (host) =>
+        matchesSelector(selector, host.labels)
+          ? undefined
+          : obstacle('HostSelectorMismatch', {}, () => 'its labels do not match spec.hostSelector');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inventoryOf } from '../../../../src/core/model/inventory.ts';
 import { isConfirmedOff, nextStep, type VirtualMachineInput } from '../../../../src/core/virtual-machine/next-step.ts';
 import { host } from '../../../builders/host-model.ts';
 import { instance, portGroup, readyVolume, virtualMachine, volume } from '../../../builders/objects.ts';
@@ -9,7 +10,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     instance: undefined,
     references: { volumes: new Map(), portGroups: new Map(), volumeUsers: new Map() },
     cluster: { ok: true, cluster: 'lab' },
-    hosts: [host('h1'), host('h2')],
+    inventory: inventoryOf({ hosts: [host('h1'), host('h2')] }),
     volumeHosts: new Map(),
     ...overrides,
   };

@@ -1,0 +1,95 @@
+import type { Host } from '../../api/host.ts';
+import { type ClusterModel, membershipOf } from '../../core/cluster/membership.ts';
+import type { HostModel, Resources } from '../../core/model/host.ts';
+import type { Inventory } from '../../core/model/inventory.ts';
+import type { Informers } from '../informers.ts';
+import { clusterModels, hostModel } from './hosts.ts';
+import type { Reservations } from './reservations.ts';
+
+/** What a host's model was made from: the same of all of it, the same model. */
+interface Made {
+  readonly host: Host;
+  readonly reserved: Resources;
+  readonly datastores: number;
+  readonly model: HostModel;
+}
+
+interface Member {
+  readonly host: Host;
+  readonly clusters: number;
+  readonly cluster: string | undefined;
+}
+
+/**
+ * The Clusters as decisions see them, from the caches. An inventory is good for the decision that is made at once with it;
+ * what has not changed since the last one is not made again, so that its cost is one look at each host.
+ */
+export class Inventories {
+  readonly #informers: Informers;
+  readonly #reservations: Reservations;
+  readonly #made = new Map<string, Made>();
+  readonly #members = new Map<string, Member>();
+  #clusterModels: readonly ClusterModel[] | undefined;
+  /** Grow with every change of a kind. */
+  readonly #versions = { clusters: 0, datastores: 0 };
+
+  constructor(informers: Informers, reservations: Reservations) {
+    this.#informers = informers;
+    this.#reservations = reservations;
+    informers.clusters.onChange(() => {
+      this.#versions.clusters += 1;
+      this.#clusterModels = undefined;
+    });
+    informers.datastores.onChange(() => {
+      this.#versions.datastores += 1;
+    });
+    informers.hosts.onChange(({ type, key }) => {
+      if (type !== 'deleted') return;
+      this.#made.delete(key);
+      this.#members.delete(key);
+    });
+  }
+
+  get clusters(): readonly ClusterModel[] {
+    this.#clusterModels ??= clusterModels(this.#informers);
+    return this.#clusterModels;
+  }
+
+  /** @param cluster absent: no hosts. */
+  of(cluster: string | undefined): Inventory {
+    const hosts: HostModel[] = [];
+    if (cluster !== undefined) {
+      for (const host of this.#informers.hosts.list()) {
+        if (this.#clusterOf(host) === cluster) hosts.push(this.#modelOf(host));
+      }
+    }
+    return { hosts, hostsOf: (key) => this.#hostsOf(key), groupsOf: () => [] };
+  }
+
+  #clusterOf(host: Host): string | undefined {
+    const { name, labels } = host.metadata;
+    const known = this.#members.get(name);
+    const { clusters } = this.#versions;
+    if (known?.host === host && known.clusters === clusters) return known.cluster;
+    const { cluster } = membershipOf(labels, this.clusters);
+    this.#members.set(name, { host, clusters, cluster });
+    return cluster;
+  }
+
+  #modelOf(host: Host): HostModel {
+    const { name } = host.metadata;
+    const reserved = this.#reservations.onHost(name);
+    const { datastores } = this.#versions;
+    const known = this.#made.get(name);
+    if (known?.host === host && known.reserved === reserved && known.datastores === datastores) return known.model;
+    const model = hostModel(host, reserved, this.#informers);
+    this.#made.set(name, { host, reserved, datastores, model });
+    return model;
+  }
+
+  /** A VM without instance may still run on the host that its status names. */
+  #hostsOf(key: string): readonly string[] {
+    const host = this.#reservations.hostOf(key) ?? this.#informers.virtualMachines.get(key)?.status?.host;
+    return host === undefined ? [] : [host];
+  }
+}
