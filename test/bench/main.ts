@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchInformer } from './informer/informer.ts';
 import { benchLibvirt } from './libvirt/bench.ts';
+import { benchPlacement } from './placement/placement.ts';
 import { RESULTS_FOLDER, readResults } from './results.ts';
 import type { BenchRow } from './row.ts';
 import { renderDocument, renderTable } from './table.ts';
@@ -11,6 +12,7 @@ import { benchCost, benchStart } from './vms/vms.ts';
 const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   libvirt: benchLibvirt,
   informer: () => benchInformer(),
+  placement: benchPlacement,
   start: benchStart,
   cost: benchCost,
 };
@@ -30,7 +32,7 @@ async function main(): Promise<void> {
     writeFileSync(join(RESULTS_FOLDER, `${name}.json`), `${JSON.stringify(rows, undefined, 2)}\n`);
   }
   const document = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.md');
-  writeFileSync(document, renderDocument(readResults()));
+  writeFileSync(document, renderDocument(readFileSync(document, 'utf8'), readResults()));
 }
 
 await main();

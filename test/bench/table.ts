@@ -10,12 +10,21 @@ export function renderTable(rows: readonly BenchRow[]): string {
   return ['| what | unit | ours | baseline | ratio | goal | |', '|---|---|---|---|---|---|---|', ...lines].join('\n');
 }
 
-/** `docs/benchmarks.md`. */
-export function renderDocument(results: ReadonlyMap<string, readonly BenchRow[]>): string {
-  const parts = [...results].map(
-    ([group, rows]) => `## ${group}\n\n\`npm run bench -- ${group}\`\n\n${renderTable(rows)}\n`,
-  );
-  return `${HEAD}\n${parts.join('\n')}`;
+/**
+ * `docs/benchmarks.md` with the groups that were measured set anew; what it says of others stays.
+ * @param before the document as it is
+ */
+export function renderDocument(before: string, results: ReadonlyMap<string, readonly BenchRow[]>): string {
+  const kept = before
+    .split(/^(?=## )/m)
+    .filter((part) => part.startsWith('## '))
+    .map((part): [string, string] => [part.slice(3, part.indexOf('\n')), `${part.trimEnd()}\n`]);
+  const measured = [...results].map(([group, rows]): [string, string] => [
+    group,
+    `## ${group}\n\n\`npm run bench -- ${group}\`\n\n${renderTable(rows)}\n`,
+  ]);
+  const parts = [...new Map([...kept, ...measured])].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `${HEAD}\n${parts.map(([, text]) => text).join('\n')}`;
 }
 
 const HEAD = `# Benchmarks

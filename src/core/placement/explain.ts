@@ -5,15 +5,19 @@ import type { Scorer } from './scorer.ts';
 const MAX_LINES = 40;
 
 /**
- * A placement in words, one line per host: what the condition `Scheduled`, the event and `kubectl drover explain` show.
- * Where there are more hosts than lines, the rest is counted.
+ * A placement in words, one line per host, the chosen one first: what the condition `Scheduled`, the event and `kubectl drover
+ * explain` show. Where there are more hosts than lines, the rest is counted.
  */
 export function explainPlacement(placement: Placement): string {
-  const lines = placement.verdicts.map((verdict) =>
-    explainHost(verdict, placement.scorers, placement.ok && placement.host === verdict.host),
-  );
-  const rest = lines.length - MAX_LINES;
-  return rest <= 0 ? lines.join('\n') : [...lines.slice(0, MAX_LINES), `and ${rest} more hosts`].join('\n');
+  const { scorers, verdicts } = placement;
+  const chosen = placement.ok ? verdicts.filter(({ host }) => host === placement.host) : [];
+  const others = placement.ok ? verdicts.filter(({ host }) => host !== placement.host) : verdicts;
+  const lines = [
+    ...chosen.map((verdict) => explainHost(verdict, scorers, 'chosen')),
+    ...others.slice(0, MAX_LINES - chosen.length).map((verdict) => explainHost(verdict, scorers, 'fits')),
+  ];
+  const rest = verdicts.length - lines.length;
+  return [...lines, ...(rest > 0 ? [`and ${rest} more hosts`] : [])].join('\n');
 }
 
 /**
@@ -34,11 +38,15 @@ export function summarizeRefusal(placement: Placement): string {
   return `0/${total} hosts fit: ${parts.join(', ')}`;
 }
 
-function explainHost({ host, obstacles, scores }: HostVerdict, scorers: readonly Scorer[], chosen: boolean): string {
+function explainHost(
+  { host, obstacles, scores }: HostVerdict,
+  scorers: readonly Scorer[],
+  fits: 'chosen' | 'fits',
+): string {
   if (obstacles.length > 0)
     return `${host}: ${obstacles.map(({ reason, message }) => `${reason}: ${message}`).join('; ')}`;
   const why = scorers.map((scorer, index) => scorer.say(scores[index] ?? 0));
-  return [`${host}: ${chosen ? 'chosen' : 'fits'}`, ...why].join('; ');
+  return [`${host}: ${fits}`, ...why].join('; ');
 }
 
 /** Bytes in MiB, for people. */

@@ -48,14 +48,27 @@ const FILTERS: readonly Filter[] = [
 const SCORERS: readonly Scorer[] = [preferredRules, recentHosts, freeMemory, freeCPU, numaRoom];
 
 /** What became of one host in a placement. */
-export interface HostVerdict {
+export class HostVerdict {
   readonly host: string;
   /** Empty when the VM fits. */
   readonly obstacles: readonly Obstacle[];
-  /** What each of the placement's scorers gives it, 0 to 1, in their order. Empty when the VM does not fit. */
-  readonly scores: readonly number[];
-  /** Sum of the scores, each times its scorer's weight. */
+  /** Sum of the scores, each times its scorer's weight; 0 when the VM does not fit. */
   readonly points: number;
+  readonly #model: HostModel;
+  readonly #scores: readonly HostScore[];
+
+  constructor(model: HostModel, obstacles: readonly Obstacle[], points: number, scores: readonly HostScore[]) {
+    this.host = model.name;
+    this.obstacles = obstacles;
+    this.points = points;
+    this.#model = model;
+    this.#scores = scores;
+  }
+
+  /** What each of the placement's scorers gives it, 0 to 1, in their order. Empty when the VM does not fit. */
+  get scores(): readonly number[] {
+    return this.#scores.map((score) => score(this.#model));
+  }
 }
 
 /** Where a VM goes, and what speaks for and against every host, by name. */
@@ -66,7 +79,7 @@ export type Placement = {
 } & ({ readonly ok: true; readonly host: string } | { readonly ok: false });
 
 const NO_OBSTACLES: readonly Obstacle[] = [];
-const NO_SCORES: readonly number[] = [];
+const NO_SCORES: readonly HostScore[] = [];
 
 /** Chooses the host for a VM: of those that meet every rule the one with the most points, then by name. */
 export function place(request: PlacementRequest, inventory: Inventory): Placement {
@@ -101,8 +114,8 @@ function judge(
     if (obstacles === undefined) obstacles = [obstacle];
     else obstacles.push(obstacle);
   }
-  if (obstacles !== undefined) return { host: host.name, obstacles, scores: NO_SCORES, points: 0 };
-  const values = scores.map((score) => score(host));
-  const points = values.reduce((sum, value, index) => sum + value * (scorers[index]?.weight ?? 0), 0);
-  return { host: host.name, obstacles: NO_OBSTACLES, scores: values, points };
+  if (obstacles !== undefined) return new HostVerdict(host, obstacles, 0, NO_SCORES);
+  let points = 0;
+  for (const [index, score] of scores.entries()) points += score(host) * (scorers[index]?.weight ?? 0);
+  return new HostVerdict(host, NO_OBSTACLES, points, scores);
 }

@@ -52,35 +52,33 @@ function othersByHost(
 /** The first member to be placed chooses; the others follow it. Members that are on several hosts keep nobody away from these. */
 function together({ name }: RuleGroupModel, others: ReadonlyMap<string, string[]>): RuleCheck | undefined {
   if (others.size === 0) return undefined;
-  const hosts = [...others.keys()].toSorted();
-  return (host) =>
-    others.has(host)
-      ? undefined
-      : obstacle('KeepTogether', { group: name, hosts }, () => `RuleGroup ${name} keeps the VM with ${where(others)}`);
+  const elsewhere = obstacle('KeepTogether', { group: name, others }, sayTogether);
+  return (host) => (others.has(host) ? undefined : elsewhere);
 }
+
+const sayTogether = ({ group, others }: { group: string; others: ReadonlyMap<string, string[]> }) =>
+  `RuleGroup ${group} keeps the VM with ${where(others)}`;
 
 function apart({ name }: RuleGroupModel, others: ReadonlyMap<string, string[]>): RuleCheck | undefined {
   if (others.size === 0) return undefined;
   return (host) => {
-    const there = others.get(host)?.toSorted();
-    return there === undefined
-      ? undefined
-      : obstacle('Separate', { group: name, members: there }, () => {
-          return `RuleGroup ${name} keeps the VM apart from ${shown(there)}, which is there`;
-        });
+    const members = others.get(host)?.toSorted();
+    return members && obstacle('Separate', { group: name, members }, sayApart);
   };
 }
 
+const sayApart = ({ group, members }: { group: string; members: readonly string[] }) =>
+  `RuleGroup ${group} keeps the VM apart from ${shown(members)}, which is there`;
+
 function onHosts({ name, isOn, hosts }: Extract<RuleGroupModel, { type: 'VMsToHosts' }>): RuleCheck {
-  return (host) =>
-    hosts.has(host) === isOn
-      ? undefined
-      : obstacle('VMsToHosts', { group: name, isOn }, () =>
-          isOn
-            ? `RuleGroup ${name} keeps the VM on ${shown([...hosts].toSorted())}`
-            : `RuleGroup ${name} keeps the VM off this host`,
-        );
+  const wrong = obstacle('VMsToHosts', { group: name, isOn, hosts }, sayOnHosts);
+  return (host) => (hosts.has(host) === isOn ? undefined : wrong);
 }
+
+const sayOnHosts = ({ group, isOn, hosts }: { group: string; isOn: boolean; hosts: ReadonlySet<string> }) =>
+  isOn
+    ? `RuleGroup ${group} keeps the VM on ${shown([...hosts].toSorted())}`
+    : `RuleGroup ${group} keeps the VM off this host`;
 
 function where(byHost: ReadonlyMap<string, string[]>): string {
   return [...byHost]

@@ -7,10 +7,12 @@ export const datastoreReach: Filter = ({ datastores }) =>
     ? undefined
     : (host) => {
         if (datastores.every((name) => host.datastores.has(name))) return undefined;
-        const missing = datastores.filter((name) => !host.datastores.has(name));
         return obstacle(
           'DatastoreNotVisible',
-          { missing },
-          () => `it does not see Datastore${missing.length === 1 ? '' : 's'} ${missing.join(', ')}`,
+          { missing: datastores.filter((name) => !host.datastores.has(name)) },
+          say,
         );
       };
+
+const say = ({ missing }: { missing: readonly string[] }) =>
+  `it does not see Datastore${missing.length === 1 ? '' : 's'} ${missing.join(', ')}`;

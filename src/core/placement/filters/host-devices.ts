@@ -6,8 +6,8 @@ export const hostDevices: Filter = ({ hostDevices: devices }) =>
   devices.length === 0
     ? undefined
     : (host) => {
-        const missing = devices.filter((name) => !host.hostDevices.has(name));
-        return missing.length === 0
-          ? undefined
-          : obstacle('HostDeviceMissing', { missing }, () => `it has no free host device ${missing.join(', ')}`);
+        if (devices.every((name) => host.hostDevices.has(name))) return undefined;
+        return obstacle('HostDeviceMissing', { missing: devices.filter((name) => !host.hostDevices.has(name)) }, say);
       };
+
+const say = ({ missing }: { missing: readonly string[] }) => `it has no free host device ${missing.join(', ')}`;

@@ -4,9 +4,6 @@ import { obstacle } from '../obstacle.ts';
 
 /** `spec.hostSelector` of the VM. */
 export const hostSelector: Filter = ({ hostSelector: selector }) =>
-  selector === undefined
-    ? undefined
-    : (host) =>
-        matchesSelector(selector, host.labels)
-          ? undefined
-          : obstacle('HostSelectorMismatch', {}, () => 'its labels do not match spec.hostSelector');
+  selector === undefined ? undefined : (host) => (matchesSelector(selector, host.labels) ? undefined : MISMATCH);
+
+const MISMATCH = obstacle('HostSelectorMismatch', {}, () => 'its labels do not match spec.hostSelector');

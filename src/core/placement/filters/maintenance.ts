@@ -5,6 +5,6 @@ import { obstacle } from '../obstacle.ts';
 export const maintenance: Filter =
   ({ onlyHost }) =>
   (host) =>
-    host.inMaintenance && host.name !== onlyHost
-      ? obstacle('HostInMaintenance', {}, () => 'it is in maintenance (spec.maintenance)')
-      : undefined;
+    host.inMaintenance && host.name !== onlyHost ? IN_MAINTENANCE : undefined;
+
+const IN_MAINTENANCE = obstacle('HostInMaintenance', {}, () => 'it is in maintenance (spec.maintenance)');

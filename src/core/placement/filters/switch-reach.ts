@@ -7,10 +7,7 @@ export const switchReach: Filter = ({ switches }) =>
     ? undefined
     : (host) => {
         if (switches.every((name) => host.switches.has(name))) return undefined;
-        const missing = switches.filter((name) => !host.switches.has(name));
-        return obstacle(
-          'SwitchNotAvailable',
-          { missing },
-          () => `it does not have VirtualSwitch ${missing.join(', ')}`,
-        );
+        return obstacle('SwitchNotAvailable', { missing: switches.filter((name) => !host.switches.has(name)) }, say);
       };
+
+const say = ({ missing }: { missing: readonly string[] }) => `it does not have VirtualSwitch ${missing.join(', ')}`;

@@ -5,8 +5,7 @@ import { obstacle } from '../obstacle.ts';
 export const vcpus: Filter = (request) => (host) =>
   request.vcpus <= host.threads
     ? undefined
-    : obstacle(
-        'TooFewCPUs',
-        { threads: host.threads, vcpus: request.vcpus },
-        (facts) => `it has ${facts.threads} hardware threads, the VM has ${facts.vcpus} vCPUs`,
-      );
+    : obstacle('TooFewCPUs', { threads: host.threads, vcpus: request.vcpus }, say);
+
+const say = ({ threads, vcpus: wanted }: { threads: number; vcpus: number }) =>
+  `it has ${threads} hardware threads, the VM has ${wanted} vCPUs`;

@@ -79,14 +79,14 @@ describe('placement leaves out a host', () => {
       host('h', { headroom: { cpuCores: 0, memoryBytes: 15.5 * GIB } }),
       {},
       'ReservedForFailover',
-      '0 cores and 15872 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 0 and 1024 MiB',
+      '0 cores and 15872 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 0 cores and 1024 MiB',
     ],
     [
       'whose free cores are kept for a failover',
       host('h', { headroom: { cpuCores: 7.5, memoryBytes: 0 } }),
       { reserved: { cpuCores: 1, memoryBytes: GIB } },
       'ReservedForFailover',
-      '7500m cores and 0 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 1 and 1024 MiB',
+      '7500m cores and 0 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 1 cores and 1024 MiB',
     ],
     [
       'whose CPU cannot present the model',
@@ -203,10 +203,13 @@ describe('placement', () => {
     expect(summarizeRefusal(among({}))).toBe('the Cluster has no hosts');
   });
 
-  it('cuts the explanation of a big cluster', () => {
-    const many = Array.from({ length: 100 }, (_, index) => host(`h${String(index).padStart(3, '0')}`));
-    const lines = explainPlacement(among({}, ...many)).split('\n');
+  it('cuts the explanation of a big cluster, and shows the chosen host all the same', () => {
+    const many = Array.from({ length: 99 }, (_, index) => host(`h${String(index).padStart(3, '0')}`));
+    const empty = host('last', { allocatable: { cpuCores: 8, memoryBytes: 64 * GIB } });
+    const lines = explainPlacement(among({}, ...many, empty)).split('\n');
     expect(lines).toHaveLength(41);
+    expect(lines[0]).toMatch(/^last: chosen; /);
+    expect(lines[1]).toMatch(/^h000: fits; /);
     expect(lines.at(-1)).toBe('and 60 more hosts');
   });
 });
