@@ -9,7 +9,7 @@ import type { WatchEvent } from './watch.ts';
 export interface ReflectorOptions<T extends KubeObject> extends Selectors {
   client: KubeClient;
   kind: KindRef<T>;
-  /** Objects per list page. Absent: 1000. */
+  /** Objects per list page. Absent: 500, as client-go and kubectl ask for. */
   pageSize?: number;
   /** Absent: 200 ms doubling to 30 s, half of it random. */
   backoff?: BackoffPolicy;
@@ -32,6 +32,8 @@ export interface ReflectorSink<T> {
 }
 
 const DEFAULT_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 30_000, factor: 2, jitterFraction: 0.5 };
+/** Each page is read as one text: larger ones leave the allocator with more than the cache will ever need. */
+const DEFAULT_PAGE_SIZE = 500;
 /** A page of large objects takes a busy server seconds. */
 const LIST_TIMEOUT_MS = 60_000;
 /** A watch that lived this long worked, even if nothing happened in it. */
@@ -68,7 +70,7 @@ export class Reflector<T extends KubeObject> {
 
   async #list(signal: AbortSignal): Promise<string> {
     try {
-      return await this.#listPages(this.#options.pageSize ?? 1000, signal);
+      return await this.#listPages(this.#options.pageSize ?? DEFAULT_PAGE_SIZE, signal);
     } catch (error) {
       if (!(error instanceof KubeError && error.isExpired())) throw error;
       // The snapshot behind the pages was compacted away while they were read: take all in one answer.
