@@ -3,6 +3,7 @@ import { Datastore } from './datastore.ts';
 import { Host } from './host.ts';
 import { Image } from './image.ts';
 import { PortGroup, VirtualSwitch } from './network.ts';
+import { RuleGroup } from './rule-group.ts';
 import { VirtualMachine } from './virtual-machine.ts';
 import { VirtualMachineInstance } from './virtual-machine-instance.ts';
 import { Volume } from './volume.ts';
@@ -14,6 +15,7 @@ export const KINDS = {
   Host,
   Image,
   PortGroup,
+  RuleGroup,
   VirtualMachine,
   VirtualMachineInstance,
   VirtualSwitch,

@@ -4,12 +4,14 @@ import type { Clock, Metrics } from '../runtime/index.ts';
 import type { Informers } from './informers.ts';
 import type { Inventories } from './inventory/inventories.ts';
 import type { Reservations } from './inventory/reservations.ts';
+import type { RuleGroups } from './inventory/rule-groups.ts';
 
 /** What every controller of the operator is given. */
 export interface ControllerDependencies {
   readonly informers: Informers;
   readonly reservations: Reservations;
   readonly inventories: Inventories;
+  readonly ruleGroups: RuleGroups;
   /** Writes with it leave only while this process leads. */
   readonly client: KubeClient;
   readonly events: EventRecorder;

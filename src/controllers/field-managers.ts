@@ -5,6 +5,7 @@ export const FIELD_MANAGERS = {
   host: 'drover-operator-host',
   image: 'drover-operator-image',
   portGroup: 'drover-operator-portgroup',
+  ruleGroup: 'drover-operator-rulegroup',
   usage: 'drover-operator-usage',
   virtualMachine: 'drover-operator-virtualmachine',
   virtualSwitch: 'drover-operator-virtualswitch',

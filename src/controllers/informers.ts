@@ -3,6 +3,7 @@ import { Datastore } from '../api/datastore.ts';
 import { Host } from '../api/host.ts';
 import { Image } from '../api/image.ts';
 import { PortGroup, VirtualSwitch } from '../api/network.ts';
+import { RuleGroup } from '../api/rule-group.ts';
 import { VirtualMachine } from '../api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
@@ -39,6 +40,7 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
     }),
     leases: leaseInformer(common),
     portGroups: typedInformer(PortGroup, { ...common, fieldManagers: [FIELD_MANAGERS.portGroup] }),
+    ruleGroups: typedInformer(RuleGroup, { ...common, fieldManagers: [FIELD_MANAGERS.ruleGroup] }),
     switches: typedInformer(VirtualSwitch, { ...common, fieldManagers: [FIELD_MANAGERS.virtualSwitch] }),
     virtualMachines: typedInformer(VirtualMachine, {
       ...common,

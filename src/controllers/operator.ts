@@ -10,8 +10,10 @@ import { imageController } from './image/controller.ts';
 import { createInformers, type Informers } from './informers.ts';
 import { Inventories } from './inventory/inventories.ts';
 import { Reservations } from './inventory/reservations.ts';
+import { RuleGroups } from './inventory/rule-groups.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
+import { ruleGroupController } from './rule-group/controller.ts';
 import { usageController } from './usage/controller.ts';
 import { virtualMachineController } from './virtual-machine/controller.ts';
 import { volumeController } from './volume/controller.ts';
@@ -73,11 +75,13 @@ function controllers(
     onError,
   });
   const reservations = new Reservations(informers.instances, clock);
-  const inventories = new Inventories(informers, reservations);
+  const ruleGroups = new RuleGroups(informers);
+  const inventories = new Inventories(informers, reservations, ruleGroups);
   const deps: ControllerDependencies = {
     informers,
     reservations,
     inventories,
+    ruleGroups,
     client: fenced,
     events,
     log,
@@ -90,6 +94,7 @@ function controllers(
     hostController(deps),
     imageController(deps),
     portGroupController(deps),
+    ruleGroupController(deps),
     usageController(deps),
     virtualMachineController(deps),
     virtualSwitchController(deps),

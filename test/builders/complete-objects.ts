@@ -12,7 +12,7 @@ const CONDITIONS = [
 ];
 
 function object(kind: string, spec: object, status: object): KubeObject {
-  const own = { observedGeneration: 1, ...status, conditions: CONDITIONS };
+  const own = { observedGeneration: 1, conditions: CONDITIONS, ...status };
   return { apiVersion: 'drover.dev/v1alpha1', kind, metadata: { name: 'complete' }, spec, status: own };
 }
 
@@ -97,6 +97,21 @@ function virtualSwitch(): KubeObject {
 
 function portGroup(): KubeObject {
   return object('PortGroup', { virtualSwitchName: 'lan', vlan: 42 }, {});
+}
+
+function ruleGroup(spec: object): KubeObject {
+  return object(
+    'RuleGroup',
+    { virtualMachines: { names: ['web'], selector: labelSelector() }, ...spec },
+    {
+      memberCount: 1,
+      members: ['web'],
+      hosts: ['host-1'],
+      violations: [{ virtualMachine: 'web', host: 'host-2', message: 'is not on one of its hosts' }],
+      conditions: [...CONDITIONS, { ...CONDITIONS[0], type: 'Satisfied', status: 'False', reason: 'Violated' }],
+      conflicts: [{ ruleGroup: 'other', message: 'together they leave no host for web; the older one keeps effect' }],
+    },
+  );
 }
 
 function volume(): KubeObject {
@@ -238,6 +253,10 @@ export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> =
   Host: [host()],
   Image: [image()],
   PortGroup: [portGroup()],
+  RuleGroup: [
+    ruleGroup({ type: 'VMsToHosts', hosts: { names: ['host-1'], selector: labelSelector() }, relation: 'MustRunOn' }),
+    ruleGroup({ type: 'Separate', enforcement: 'Preferred' }),
+  ],
   VirtualMachine: [virtualMachine({ userData: '#cloud-config\n' }), virtualMachine({ userDataSecret: secret() })],
   VirtualMachineInstance: [instance()],
   VirtualSwitch: [virtualSwitch()],

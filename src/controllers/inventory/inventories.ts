@@ -5,6 +5,7 @@ import type { Inventory } from '../../core/model/inventory.ts';
 import type { Informers } from '../informers.ts';
 import { clusterModels, hostModel } from './hosts.ts';
 import type { Reservations } from './reservations.ts';
+import type { RuleGroups } from './rule-groups.ts';
 
 /** What a host's model was made from: the same of all of it, the same model. */
 interface Made {
@@ -27,15 +28,17 @@ interface Member {
 export class Inventories {
   readonly #informers: Informers;
   readonly #reservations: Reservations;
+  readonly #ruleGroups: RuleGroups;
   readonly #made = new Map<string, Made>();
   readonly #members = new Map<string, Member>();
   #clusterModels: readonly ClusterModel[] | undefined;
   /** Grow with every change of a kind. */
   readonly #versions = { clusters: 0, datastores: 0 };
 
-  constructor(informers: Informers, reservations: Reservations) {
+  constructor(informers: Informers, reservations: Reservations, ruleGroups: RuleGroups) {
     this.#informers = informers;
     this.#reservations = reservations;
+    this.#ruleGroups = ruleGroups;
     informers.clusters.onChange(() => {
       this.#versions.clusters += 1;
       this.#clusterModels = undefined;
@@ -63,7 +66,7 @@ export class Inventories {
         if (this.#clusterOf(host) === cluster) hosts.push(this.#modelOf(host));
       }
     }
-    return { hosts, hostsOf: (key) => this.#hostsOf(key), groupsOf: () => [] };
+    return { hosts, hostsOf: (key) => this.hostsOf(key), groupsOf: (key) => this.#ruleGroups.groupsOf(key) };
   }
 
   #clusterOf(host: Host): string | undefined {
@@ -87,8 +90,8 @@ export class Inventories {
     return model;
   }
 
-  /** A VM without instance may still run on the host that its status names. */
-  #hostsOf(key: string): readonly string[] {
+  /** Hosts where a VM is or may be. A VM without instance may still run on the host that its status names. */
+  hostsOf(key: string): readonly string[] {
     const host = this.#reservations.hostOf(key) ?? this.#informers.virtualMachines.get(key)?.status?.host;
     return host === undefined ? [] : [host];
   }

@@ -43,6 +43,7 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
       source(informers.portGroups, ({ key }) => informers.virtualMachines.byIndex(BY_PORT_GROUP, key).map(keyOf)),
       source(informers.clusters, () => unplaced(informers)),
       source(informers.datastores, () => unplaced(informers)),
+      source(informers.ruleGroups, () => unplaced(informers)),
       source(informers.hosts, (change) => [...unplaced(informers), ...instancesOn(change.key, deps)]),
     ],
     reconcile: (key, context) => reconcile(key, context, deps),

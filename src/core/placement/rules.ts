@@ -1,4 +1,5 @@
 import type { Inventory } from '../model/inventory.ts';
+import { nameOf } from '../model/names.ts';
 import type { RuleGroupModel } from '../model/rule-group.ts';
 import { type Obstacle, obstacle } from './obstacle.ts';
 
@@ -57,7 +58,7 @@ function together({ name }: RuleGroupModel, others: ReadonlyMap<string, string[]
 }
 
 const sayTogether = ({ group, others }: { group: string; others: ReadonlyMap<string, string[]> }) =>
-  `RuleGroup ${group} keeps the VM with ${where(others)}`;
+  `RuleGroup ${nameOf(group)} keeps the VM with ${where(others)}`;
 
 function apart({ name }: RuleGroupModel, others: ReadonlyMap<string, string[]>): RuleCheck | undefined {
   if (others.size === 0) return undefined;
@@ -68,7 +69,7 @@ function apart({ name }: RuleGroupModel, others: ReadonlyMap<string, string[]>):
 }
 
 const sayApart = ({ group, members }: { group: string; members: readonly string[] }) =>
-  `RuleGroup ${group} keeps the VM apart from ${shown(members)}, which is there`;
+  `RuleGroup ${nameOf(group)} keeps the VM apart from ${shown(members.map(nameOf))}, which is there`;
 
 function onHosts({ name, isOn, hosts }: Extract<RuleGroupModel, { type: 'VMsToHosts' }>): RuleCheck {
   const wrong = obstacle('VMsToHosts', { group: name, isOn, hosts }, sayOnHosts);
@@ -77,13 +78,13 @@ function onHosts({ name, isOn, hosts }: Extract<RuleGroupModel, { type: 'VMsToHo
 
 const sayOnHosts = ({ group, isOn, hosts }: { group: string; isOn: boolean; hosts: ReadonlySet<string> }) =>
   isOn
-    ? `RuleGroup ${group} keeps the VM on ${shown([...hosts].toSorted())}`
-    : `RuleGroup ${group} keeps the VM off this host`;
+    ? `RuleGroup ${nameOf(group)} keeps the VM on ${shown([...hosts].toSorted())}`
+    : `RuleGroup ${nameOf(group)} keeps the VM off this host`;
 
 function where(byHost: ReadonlyMap<string, string[]>): string {
   return [...byHost]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([host, members]) => `${shown(members.toSorted())} on ${host}`)
+    .map(([host, members]) => `${shown(members.toSorted().map(nameOf))} on ${host}`)
     .join('; ');
 }
 

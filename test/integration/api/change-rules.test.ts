@@ -14,6 +14,8 @@ type Path = Place['path'];
 
 interface Row {
   readonly kind: string;
+  /** Which of the kind's complete objects is changed. Absent: the first. */
+  readonly complete?: number;
   readonly path: Path;
   readonly from: unknown;
   /** Values that the field cannot be given; `undefined` removes it. */
@@ -201,10 +203,19 @@ const ROWS: readonly Row[] = [
     ...WHOLE,
     message: 'cannot be changed: VMs may be plugged into the PortGroup',
   },
+  {
+    kind: 'RuleGroup',
+    path: ['spec', 'type'],
+    complete: 1,
+    from: 'Separate',
+    refused: ['KeepTogether'],
+    accepted: ['Separate'],
+    message: 'cannot be changed: it would be another rule',
+  },
 ];
 
-function complete(kind: string): AnyObject {
-  const [object] = COMPLETE_OBJECTS[kind] ?? [];
+function complete(kind: string, index = 0): AnyObject {
+  const object = COMPLETE_OBJECTS[kind]?.[index];
   if (object === undefined) throw new Error(`There is no complete ${kind}`);
   return { ...object };
 }
@@ -226,8 +237,8 @@ describe('rules about changes', () => {
 
   it.each(ROWS.map((row, index) => ({ ...row, text: pathText(row.path), name: `change-${index}` })))(
     '$kind $text: "$message"',
-    async ({ kind, path, from, refused, accepted, field, message, name, text }) => {
-      const place = { object: complete(kind), path };
+    async ({ kind, complete: index, path, from, refused, accepted, field, message, name, text }) => {
+      const place = { object: complete(kind, index), path };
       await store(name, withValue(place, from));
       for (const value of refused) {
         const verdict = await verdictOnReplace(client, withValue(place, value), name);

@@ -86,6 +86,7 @@ describe('the CRDs', () => {
     ['Datastore', undefined],
     ['VirtualSwitch', undefined],
     ['PortGroup', undefined],
+    ['RuleGroup', undefined],
   ])('shows a %s that nobody has looked at as not ready yet, whatever status its user wrote', async (name, phase) => {
     const kind = kindNamed(name);
     const written = {

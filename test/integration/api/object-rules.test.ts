@@ -31,6 +31,8 @@ function object(kind: string, spec: object, name = 'rules'): AnyObject {
 const vm = (spec: object, name?: string) => object('VirtualMachine', { memory: { size: '1Gi' }, ...spec }, name);
 const host = (name: string) => object('Host', {}, name);
 const volume = (spec: object, name?: string) => object('Volume', { datastoreName: 'shared', ...spec }, name);
+const ruleGroup = (spec: object) => object('RuleGroup', { virtualMachines: { names: ['web'] }, ...spec });
+const toHosts = { type: 'VMsToHosts', hosts: { names: ['host-1'] }, relation: 'MustRunOn' };
 const instance = (name: string) =>
   object(
     'VirtualMachineInstance',
@@ -184,6 +186,51 @@ const ROWS: readonly Row[] = [
     field: 'spec.size',
     message: 'is missing: a blank Volume needs a size, as in 20Gi',
     accepted: volume({ source: { imageName: 'debian' } }),
+  },
+  {
+    rule: 'a rule is about VMs',
+    refused: ruleGroup({ type: 'Separate', virtualMachines: { names: [] } }),
+    field: 'spec.virtualMachines',
+    message: 'names no VirtualMachine: give names, selector or both',
+    accepted: ruleGroup({ type: 'Separate', virtualMachines: { selector: {} } }),
+  },
+  {
+    rule: 'a rule about hosts names some',
+    refused: ruleGroup({ ...toHosts, hosts: {} }),
+    field: 'spec.hosts',
+    message: 'names no Host: give names, selector or both',
+    accepted: ruleGroup({ ...toHosts, hosts: { selector: { matchLabels: { rack: 'a' } } } }),
+  },
+  {
+    rule: 'a rule about hosts has hosts',
+    refused: ruleGroup({ type: 'VMsToHosts', relation: 'MustRunOn' }),
+    field: 'spec.hosts',
+    message: 'belongs to a VMsToHosts rule, and every such rule needs it: the hosts, by names or selector',
+    accepted: ruleGroup(toHosts),
+  },
+  {
+    rule: 'a rule about hosts has a relation, and no other rule has',
+    refused: ruleGroup({ type: 'KeepTogether', relation: 'MustRunOn' }),
+    field: 'spec.relation',
+    message: 'belongs to a VMsToHosts rule, and every such rule needs it: MustRunOn, ShouldRunOn',
+    accepted: ruleGroup({ type: 'KeepTogether', enforcement: 'Preferred' }),
+  },
+  {
+    rule: 'a rule about hosts says by its relation how strict it is',
+    refused: ruleGroup({ ...toHosts, enforcement: 'Preferred' }),
+    field: 'spec.enforcement',
+    message: 'does not belong to a VMsToHosts rule: its relation says whether it must or should be kept',
+    accepted: ruleGroup({ ...toHosts, relation: 'ShouldRunOn' }),
+  },
+  {
+    rule: 'a selector of a rule compares with something',
+    refused: ruleGroup({
+      type: 'Separate',
+      virtualMachines: { selector: { matchExpressions: [{ key: 'app', operator: 'In' }] } },
+    }),
+    field: 'spec.virtualMachines.selector.matchExpressions[0]',
+    message: 'In and NotIn need at least one value; Exists and DoesNotExist take none',
+    accepted: ruleGroup({ type: 'Separate', virtualMachines: { selector: { matchLabels: { app: 'db' } } } }),
   },
 ];
 

@@ -24,7 +24,7 @@ const OPERATOR_MAY = [
   ...lines('drover.dev', ['clusters', 'datastores', 'hosts', 'virtualswitches'], READ, CLUSTER),
   ...lines(
     'drover.dev',
-    ['images', 'portgroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
+    ['images', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
     READ,
     NAMESPACES,
   ),
@@ -36,7 +36,7 @@ const OPERATOR_MAY = [
   ),
   ...lines(
     'drover.dev',
-    ['images/status', 'portgroups/status', 'virtualmachines/status', 'volumes/status'],
+    ['images/status', 'portgroups/status', 'rulegroups/status', 'virtualmachines/status', 'volumes/status'],
     ['patch'],
     NAMESPACES,
   ),
@@ -51,12 +51,15 @@ const OPERATOR_MAY = [
 
 /** A user of one namespace who has Kubernetes' role edit there, which the roles drover-view and drover-edit join. */
 const TENANT_MAY = [
-  ...lines('drover.dev', ['images', 'portgroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'], READ, [
-    'default',
-  ]),
   ...lines(
     'drover.dev',
-    ['images', 'virtualmachines', 'volumes'],
+    ['images', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
+    READ,
+    ['default'],
+  ),
+  ...lines(
+    'drover.dev',
+    ['images', 'rulegroups', 'virtualmachines', 'volumes'],
     ['create', 'update', 'patch', 'delete', 'deletecollection'],
     ['default'],
   ),

@@ -28,16 +28,14 @@ describe('KeepTogether', () => {
     expect(placement).toMatchObject({ ok: true, host: 'b' });
     expect(obstacleOn('a', placement)).toEqual({
       reason: 'KeepTogether',
-      message: 'RuleGroup default/group keeps the VM with default/db on b',
+      message: 'RuleGroup group keeps the VM with db on b',
     });
   });
 
   it('whose members are scattered takes the next one to any of them', () => {
     const placement = placed([together], { 'default/db': ['c'], 'default/web': ['b'] });
     expect(placement).toMatchObject({ ok: true, host: 'b' });
-    expect(obstacleOn('a', placement)?.message).toBe(
-      'RuleGroup default/group keeps the VM with default/web on b; default/db on c',
-    );
+    expect(obstacleOn('a', placement)?.message).toBe('RuleGroup group keeps the VM with web on b; db on c');
   });
 
   it('does not hold a VM to where it is itself', () => {
@@ -53,7 +51,7 @@ describe('Separate', () => {
     expect(placement).toMatchObject({ ok: true, host: 'b' });
     expect(obstacleOn('a', placement)).toEqual({
       reason: 'Separate',
-      message: 'RuleGroup default/group keeps the VM apart from default/db, which is there',
+      message: 'RuleGroup group keeps the VM apart from db, which is there',
     });
   });
 
@@ -70,8 +68,8 @@ describe('VMsToHosts', () => {
   const members = ['default/vm'];
 
   it.each([
-    [true, ['b', 'c'], 'b', 'a', 'RuleGroup default/group keeps the VM on b, c'],
-    [false, ['a'], 'b', 'a', 'RuleGroup default/group keeps the VM off this host'],
+    [true, ['b', 'c'], 'b', 'a', 'RuleGroup group keeps the VM on b, c'],
+    [false, ['a'], 'b', 'a', 'RuleGroup group keeps the VM off this host'],
   ])('isOn %s %s', (isOn, hosts, chosen, refused, message) => {
     const placement = placed([group({ type: 'VMsToHosts', members, isOn, hosts: new Set(hosts) })], {});
     expect(placement).toMatchObject({ ok: true, host: chosen });
@@ -81,7 +79,7 @@ describe('VMsToHosts', () => {
   it('with no host at all lets the VM run nowhere, and says so', () => {
     const placement = placed([group({ type: 'VMsToHosts', members, isOn: true, hosts: new Set() })], {});
     expect(placement.ok).toBe(false);
-    expect(obstacleOn('b', placement)?.message).toBe('RuleGroup default/group keeps the VM on no host');
+    expect(obstacleOn('b', placement)?.message).toBe('RuleGroup group keeps the VM on no host');
   });
 });
 
