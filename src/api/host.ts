@@ -58,6 +58,22 @@ const HostStatus = z
       })
       .optional()
       .meta({ description: 'Processors of the host. Absent: not reported.' }),
+    numaCells: z
+      .array(
+        z.object({
+          id: z.int().min(0).meta({ description: 'Number of the cell, as libvirt counts.' }),
+          threads: z.int().min(0).meta({ description: 'Hardware threads of the cell.' }),
+          memoryBytes: z.int().min(0).meta({ description: 'Memory of the cell, in bytes.' }),
+        }),
+      )
+      .max(64)
+      .optional()
+      .meta({
+        description:
+          'NUMA cells. Of hosts that fit, one of which a single cell is large enough for the VM is preferred. Absent: not reported.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['id'],
+      }),
     capacity: z
       .object({
         cpuCores: z.number().min(0).meta({ description: 'Hardware threads: one of them carries one vCPU.' }),

@@ -63,6 +63,7 @@ function host(): KubeObject {
       usageCertificate: '-----BEGIN CERTIFICATE-----',
       sealingKey: 'a2V5',
       cpu: { model: 'Skylake-Server', vendor: 'Intel', sockets: 2, coresPerSocket: 16, threadsPerCore: 2 },
+      numaCells: [{ id: 0, threads: 32, memoryBytes: 2 ** 36 }],
       capacity: { cpuCores: 64, memoryBytes: 2 ** 37, memory: '128Gi' },
       virtualization: 'kvm',
       versions: { libvirt: '9.0.0', qemu: '7.2.0', agent: '0.1.0', kernel: '6.1.0' },

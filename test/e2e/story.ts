@@ -173,7 +173,13 @@ export class Story {
 
   /** Deletes what tests have made and waits until nothing of it is left on any host. */
   async cleanUp(): Promise<void> {
-    await this.kubectl(['delete', 'virtualmachines,volumes', '--all', '--namespace=default', '--wait=false']);
+    await this.kubectl([
+      'delete',
+      'virtualmachines,volumes,rulegroups',
+      '--all',
+      '--namespace=default',
+      '--wait=false',
+    ]);
     const left = async () => [
       ...(await this.client.list(VirtualMachineInstance, { namespace: 'default' })).items,
       ...(await this.client.list(KINDS.Volume, { namespace: 'default' })).items,

@@ -5,7 +5,7 @@ import { findProgram } from './control-plane/programs.ts';
 import { instancesOf, takeDown } from './down.ts';
 import { enterHost } from './enter.ts';
 import { showExample } from './example.ts';
-import { HOSTS_MAX } from './identity.ts';
+import { HOSTS_MAX, kubectlEnvironment } from './identity.ts';
 import { type Lab, openLab } from './lab.ts';
 import { lines } from './report.ts';
 import { findIdentity } from './slots.ts';
@@ -102,7 +102,7 @@ program
     const lab = findIdentity(CHECKOUT, instance());
     const kubectl = findProgram('kubectl');
     if (!lab || !kubectl) throw new Error(`The lab "${instance()}" is down. Bring it up with "make lab".`);
-    process.exitCode = await handOver(kubectl, ['--kubeconfig', lab.kubeconfig, ...args]);
+    process.exitCode = await handOver(kubectl, args, kubectlEnvironment(lab));
   });
 
 function hostVerb(verb: string, description: string, act: (lab: Lab, name: string) => Promise<void>): void {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { listHosts } from './host/lab-host.ts';
 import { removeBridge } from './host/network.ts';
-import { identityOf, type LabIdentity } from './identity.ts';
+import { binFolderOf, identityOf, type LabIdentity } from './identity.ts';
 import { withLock } from './lock.ts';
 import { stopAllProcesses } from './processes.ts';
 import type { Report } from './report.ts';
@@ -43,11 +43,6 @@ export function instancesOf(checkout: string): string[] {
     .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'processes')))
     .map((entry) => entry.name)
     .sort();
-}
-
-/** Beside the kubeconfig: holds kubectl, for the user's PATH. */
-export function binFolderOf(lab: LabIdentity): string {
-  return join(dirname(lab.kubeconfig), 'bin');
 }
 
 export function lockFileOf(lab: LabIdentity): string {

@@ -79,7 +79,7 @@ const WHAT_NEXT = `
 What to try next:
   ./lab kubectl get vm,vmi,dh,vol        what there is; or, for this shell:
   export KUBECONFIG=$PWD/.lab/kubeconfig PATH=$PWD/.lab/bin:$PATH
-  ./lab kubectl describe vm first        why the VM is where it is
+  ./lab kubectl drover explain vm first  why the VM is where it is, and where else it could be
   ./lab console first                    watch its guest count; Ctrl+C ends it
   ./lab kubectl delete vm first          shut it down and remove its disk
   ./lab restart-agent host-1             no VM notices

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /**
  * Which names, addresses and ports are this lab's own?
@@ -145,4 +145,14 @@ function macFrom(bytes: Buffer): string {
 
 function digest(...parts: string[]): Buffer {
   return createHash('sha256').update(parts.join('\0')).digest();
+}
+
+/** Beside the kubeconfig: holds kubectl and its plugin, for the user's PATH. */
+export function binFolderOf({ kubeconfig }: Pick<LabIdentity, 'kubeconfig'>): string {
+  return join(dirname(kubeconfig), 'bin');
+}
+
+/** By which kubectl finds the lab, and its plugin `kubectl drover`: one takes no flags before its name. */
+export function kubectlEnvironment(lab: Pick<LabIdentity, 'kubeconfig'>): Record<string, string> {
+  return { KUBECONFIG: lab.kubeconfig, PATH: `${binFolderOf(lab)}:${process.env['PATH'] ?? ''}` };
 }

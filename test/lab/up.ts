@@ -1,13 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GUEST_IMAGE_FILE } from './cluster-objects.ts';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { startControlPlane } from './control-plane/start.ts';
-import { binFolderOf, lockFileOf } from './down.ts';
+import { lockFileOf } from './down.ts';
 import { buildGuestImage } from './guest/build.ts';
 import { LabHost, listHosts, startHost } from './host/lab-host.ts';
 import { createBridge } from './host/network.ts';
-import type { LabIdentity } from './identity.ts';
+import { binFolderOf, type LabIdentity } from './identity.ts';
 import { installForRealParts } from './install/install.ts';
 import { declareCluster, installDrover } from './install-drover.ts';
 import { probeKvm } from './kvm-probe.ts';
@@ -45,7 +45,7 @@ export async function bringUp({ checkout, instance, hosts, report }: UpOptions):
       await report.step("Drover's CRDs, roles and policies", () => installDrover(checkout, controlPlane));
       await report.step(`${hosts} hosts`, (progress) => startHosts(identity, hosts, progress));
       layOutImage(identity, guest.disk);
-      linkKubectl(identity, controlPlane);
+      linkPrograms(identity, controlPlane);
       await startCredentialsKeeper(identity);
       await report.step('operator', () => lab.startOperator());
       await report.step('agents', () => lab.startAgents());
@@ -78,12 +78,15 @@ function layOutImage(lab: LabIdentity, disk: string): void {
   renameSync(`${file}.draft`, file);
 }
 
-/** For the user's PATH: a plain Debian has no kubectl. */
-function linkKubectl(lab: LabIdentity, controlPlane: ControlPlane): void {
+/** For the user's PATH: a plain Debian has no kubectl, and Drover's plugin of it runs from the checkout. */
+function linkPrograms(lab: LabIdentity, controlPlane: ControlPlane): void {
   const folder = binFolderOf(lab);
   mkdirSync(folder, { recursive: true });
   rmSync(join(folder, 'kubectl'), { force: true });
   symlinkSync(controlPlane.kubectlProgram, join(folder, 'kubectl'));
+  const plugin = join(lab.checkout, 'src', 'bin', 'kubectl-drover.ts');
+  const script = `#!/bin/sh\nexec '${process.execPath}' '${plugin}' "$@"\n`;
+  writeFileSync(join(folder, 'kubectl-drover'), script, { mode: 0o755 });
 }
 
 async function startCredentialsKeeper({ checkout, instance, folder }: LabIdentity): Promise<void> {

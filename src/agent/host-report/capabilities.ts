@@ -10,6 +10,11 @@ export interface NodeInfo {
   readonly threads: number;
 }
 
+/** What the schema allows. */
+const MAX_CELLS = 64;
+/** libvirt gives the memory of a cell in KiB. */
+const KIB = 1024;
+
 type HostCpu = NonNullable<HostStatus['cpu']>;
 
 /**
@@ -29,6 +34,24 @@ export function hostCpu(capabilitiesXml: string, node: NodeInfo): HostCpu {
     coresPerSocket: Math.max(1, (count('cores') ?? node.cores) * dies),
     threadsPerCore: Math.max(1, count('threads') ?? node.threads),
   };
+}
+
+/**
+ * The NUMA cells of the host from libvirt's capabilities XML, by id; none where libvirt tells of none.
+ * @throws XmlSyntaxError
+ */
+export function numaCells(capabilitiesXml: string): NonNullable<HostStatus['numaCells']> {
+  const topology = childNamed(childNamed(parseXml(capabilitiesXml), 'host'), 'topology');
+  const cells = childNamed(topology, 'cells')?.children.filter(({ name }) => name === 'cell') ?? [];
+  return cells
+    .map((cell) => ({
+      id: Number(cell.attributes['id']),
+      threads: positive(childNamed(cell, 'cpus')?.attributes['num']) ?? 0,
+      memoryBytes: Number.parseInt(textOf(cell, 'memory'), 10) * KIB,
+    }))
+    .filter(({ id, memoryBytes }) => Number.isInteger(id) && Number.isSafeInteger(memoryBytes))
+    .toSorted((a, b) => a.id - b.id)
+    .slice(0, MAX_CELLS);
 }
 
 /** libvirt packs a version into one number: major × 1,000,000 + minor × 1,000 + release. */

@@ -2,10 +2,10 @@ import { release } from 'node:os';
 import { showBytes } from '../../api/common/quantity.ts';
 import type { HostStatus } from '../../api/host.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
-import { hostCpu, versionText } from './capabilities.ts';
+import { hostCpu, numaCells, versionText } from './capabilities.ts';
 
 /** What libvirt knows of the host. */
-export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'capacity' | 'versions'>>;
+export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'numaCells' | 'capacity' | 'versions'>>;
 
 const KIB = 1024;
 const TIMEOUT_MS = 10_000;
@@ -29,6 +29,7 @@ export async function readHostFacts(
   const memoryBytes = Number(node.memory) * KIB;
   return {
     cpu: hostCpu(capabilities, node),
+    numaCells: numaCells(capabilities),
     capacity: { cpuCores: node.cpus, memoryBytes, memory: showBytes(memoryBytes) },
     versions: {
       libvirt: versionText(libVer),

@@ -43,8 +43,13 @@ export function hostStatus(host: Host, seen: HostObservation, now: Date): HostSt
 
 /** While libvirt is away, what it said before still holds: hardware does not change with it. */
 function lastFacts({ status }: Host): Partial<HostFacts> {
-  const { cpu, capacity, versions } = status ?? {};
-  return { ...(cpu && { cpu }), ...(capacity && { capacity }), ...(versions && { versions }) };
+  const { cpu, numaCells, capacity, versions } = status ?? {};
+  return {
+    ...(cpu && { cpu }),
+    ...(numaCells && { numaCells }),
+    ...(capacity && { capacity }),
+    ...(versions && { versions }),
+  };
 }
 
 function readyOf({ libvirt }: HostObservation): ConditionInput {

@@ -19,6 +19,9 @@ export const CLEANUP_FINALIZER = 'drover.dev/cleanup';
 /** Finalizer: the Volume may be in use. Agents touch no data of a deleted Volume before the operator has removed it. */
 export const VOLUME_PROTECTION_FINALIZER = 'drover.dev/volume-protection';
 
+/** Annotation on an instance: why its host was chosen, one line per host, as it was decided. Set by the operator. */
+export const PLACEMENT_ANNOTATION = 'drover.dev/placement';
+
 /** Label on everything made for a VirtualMachine: its name. */
 export const VIRTUAL_MACHINE_LABEL = 'drover.dev/virtual-machine';
 

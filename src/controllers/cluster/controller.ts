@@ -1,6 +1,7 @@
 import { Cluster, type ClusterStatus } from '../../api/cluster.ts';
 import { clusterOf, membershipOf } from '../../core/cluster/membership.ts';
 import { addResources, NO_RESOURCES } from '../../core/model/host.ts';
+import { allocatable, readiness } from '../../core/model/read-host.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
@@ -15,7 +16,7 @@ import {
 } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
-import { allocatable, clusterModels, hostsOf, readiness } from '../inventory/hosts.ts';
+import { clusterModels, hostsOf } from '../inventory/hosts.ts';
 import { writeStatus } from '../write-status.ts';
 
 /** Counts of VMs are brought up to date this often, not with every VM: a burst of 1000 must not cost 1000 writes. */

@@ -2,8 +2,9 @@ import type { Host } from '../../api/host.ts';
 import { type ClusterModel, membershipOf } from '../../core/cluster/membership.ts';
 import type { HostModel, Resources } from '../../core/model/host.ts';
 import type { Inventory } from '../../core/model/inventory.ts';
+import { readHost } from '../../core/model/read-host.ts';
 import type { Informers } from '../informers.ts';
-import { clusterModels, hostModel } from './hosts.ts';
+import { clusterModels } from './hosts.ts';
 import type { Reservations } from './reservations.ts';
 import type { RuleGroups } from './rule-groups.ts';
 
@@ -85,7 +86,7 @@ export class Inventories {
     const { datastores } = this.#versions;
     const known = this.#made.get(name);
     if (known?.host === host && known.reserved === reserved && known.datastores === datastores) return known.model;
-    const model = hostModel(host, reserved, this.#informers);
+    const model = readHost(host, reserved, (key) => this.#informers.datastores.get(key));
     this.#made.set(name, { host, reserved, datastores, model });
     return model;
   }

@@ -1,9 +1,9 @@
-import { matchesSelector } from '../../api/common/selector.ts';
 import type { Host } from '../../api/host.ts';
-import { MAX_MEMBERS, type RuleGroup } from '../../api/rule-group.ts';
+import type { RuleGroup } from '../../api/rule-group.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import { type Conflict, judgeGroups } from '../../core/rulegroup/conflicts.ts';
+import { isSelected, readRuleGroup } from '../../core/rulegroup/read-rule-group.ts';
 import { type Change, type KubeObject, keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { Informers } from '../informers.ts';
 
@@ -110,10 +110,11 @@ export class RuleGroups {
 }
 
 function judge(entries: ReadonlyMap<ObjectKey, Entry>, hosts: readonly Host[]): Judged {
-  const models = new Map([...entries].map(([key, entry]) => [key, modelOf(key, entry, hosts)]));
-  const usable = [...models.values()].filter(({ members }) => members.size <= MAX_MEMBERS);
+  const models = new Map(
+    [...entries].map(([key, { group, selected }]) => [key, readRuleGroup(group, selected, hosts)]),
+  );
   const { inEffect, conflicts } = judgeGroups(
-    usable,
+    [...models.values()],
     hosts.map(({ metadata }) => metadata.name),
   );
   const byMember = new Map<ObjectKey, RuleGroupModel[]>();
@@ -125,40 +126,6 @@ function judge(entries: ReadonlyMap<ObjectKey, Entry>, hosts: readonly Host[]): 
     }
   }
   return { models, inEffect: new Set(inEffect.map(({ name }) => name)), conflicts, byMember };
-}
-
-/** Members that are named count from the start, so that a contradiction shows when it is written and not when a VM comes. */
-function modelOf(name: ObjectKey, { group, selected }: Entry, hosts: readonly Host[]): RuleGroupModel {
-  const { spec, metadata } = group;
-  const { type, relation } = spec;
-  const named = (spec.virtualMachines.names ?? []).map((member) => `${metadata.namespace}/${member}`);
-  const common = { name, createdAt: metadata.creationTimestamp, members: new Set([...named, ...selected]) };
-  if (type !== 'VMsToHosts') return { ...common, type, isRequired: spec.enforcement !== 'Preferred' };
-  return {
-    ...common,
-    type,
-    isRequired: relation === 'MustRunOn' || relation === 'MustNotRunOn',
-    isOn: relation === 'MustRunOn' || relation === 'ShouldRunOn',
-    hosts: hostsOf(spec.hosts, hosts),
-  };
-}
-
-function hostsOf(wanted: RuleGroup['spec']['hosts'], hosts: readonly Host[]): Set<string> {
-  const named = new Set(wanted?.names ?? []);
-  return new Set(
-    hosts
-      .filter(
-        ({ metadata }) =>
-          named.has(metadata.name) ||
-          (wanted?.selector !== undefined && matchesSelector(wanted.selector, metadata.labels)),
-      )
-      .map(({ metadata }) => metadata.name),
-  );
-}
-
-function isSelected({ spec }: RuleGroup, { metadata }: VirtualMachine): boolean {
-  const { selector } = spec.virtualMachines;
-  return selector !== undefined && matchesSelector(selector, metadata.labels);
 }
 
 export function namespaceOf(key: ObjectKey): string {

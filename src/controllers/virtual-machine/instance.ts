@@ -1,10 +1,7 @@
-import { API_VERSION, CLEANUP_FINALIZER } from '../../api/common/names.ts';
+import { API_VERSION, CLEANUP_FINALIZER, PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { controllerReference, type KubeObject } from '../../kube/index.ts';
-
-/** Why the instance's host was chosen, one line per host: the decision is kept with the intent that it led to. */
-export const EXPLANATION_ANNOTATION = 'drover.dev/placement';
 
 /** A new instance of a VM. Its finalizer holds it until the host has confirmed that the domain is off. */
 export function newInstance(vm: VirtualMachine, spec: VirtualMachineInstanceSpec, explanation: string): KubeObject {
@@ -16,7 +13,7 @@ export function newInstance(vm: VirtualMachine, spec: VirtualMachineInstanceSpec
       name,
       namespace,
       labels,
-      annotations: { [EXPLANATION_ANNOTATION]: explanation },
+      annotations: { [PLACEMENT_ANNOTATION]: explanation },
       finalizers: [CLEANUP_FINALIZER],
       ownerReferences: [controllerReference(vm)],
     },

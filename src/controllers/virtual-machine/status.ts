@@ -1,10 +1,10 @@
+import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
 import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
 import { isConfirmedOff, type Step } from '../../core/virtual-machine/next-step.ts';
 import { type ConditionInput, setConditions } from '../../runtime/index.ts';
-import { EXPLANATION_ANNOTATION } from './instance.ts';
 
 type Phase = NonNullable<VirtualMachineStatus['phase']>;
 
@@ -142,7 +142,7 @@ const WORDS: Readonly<Record<Phase, (host: string) => string>> = {
 function scheduled({ vm, instance, step }: StatusInput): ConditionInput {
   const type = 'Scheduled';
   if (instance !== undefined) {
-    const explanation = instance.metadata.annotations[EXPLANATION_ANNOTATION];
+    const explanation = instance.metadata.annotations[PLACEMENT_ANNOTATION];
     const message = explanation ?? `placed on host ${instance.spec.host} (epoch ${instance.spec.epoch})`;
     return { type, status: 'True', reason: 'Placed', message };
   }

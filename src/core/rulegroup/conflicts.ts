@@ -1,3 +1,4 @@
+import { MAX_MEMBERS } from '../../api/rule-group.ts';
 import { nameOf } from '../model/names.ts';
 import { byAge } from '../model/order.ts';
 import type { RuleGroupModel } from '../model/rule-group.ts';
@@ -28,7 +29,8 @@ interface Bundle {
 
 /**
  * Finds rules that contradict each other. They are looked at by age: a younger rule that cannot be kept beside the older
- * ones that have effect has none. Preferred rules contradict nothing, since they give way.
+ * ones that have effect has none. Preferred rules contradict nothing, since they give way. Rules about too many VMs have none
+ * either, and contradict nobody.
  * @param hosts names of all hosts
  */
 export function judgeGroups(groups: readonly RuleGroupModel[], hosts: readonly string[]): Judgement {
@@ -36,6 +38,7 @@ export function judgeGroups(groups: readonly RuleGroupModel[], hosts: readonly s
   const inEffect: RuleGroupModel[] = [];
   const conflicts: Conflict[] = [];
   for (const group of groups.toSorted(byAge)) {
+    if (group.members.size > MAX_MEMBERS) continue;
     const found = group.isRequired ? accepted.add(group) : [];
     if (found.length === 0) inEffect.push(group);
     conflicts.push(...found.map(({ kept, why }) => ({ kept, dropped: group.name, why })));

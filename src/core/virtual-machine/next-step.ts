@@ -83,16 +83,27 @@ function retire(instance: VirtualMachineInstance, vm?: VirtualMachine): Step {
 function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
   if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
+  const wish = wishOf(vm, input);
+  if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
+  const placement = place(wish.request, input.inventory);
+  if (!placement.ok) return { step: 'Unschedulable', placement };
+  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1 };
+  return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
+}
+
+/** What a VM asks of a host, or everything that must be there before it can ask. */
+export type Wish =
+  | { readonly ok: true; readonly request: PlacementRequest; readonly devices: ResolvedDevices }
+  | { readonly ok: false; readonly missing: readonly Missing[] };
+
+export function wishOf(vm: VirtualMachine, input: Omit<VirtualMachineInput, 'vm' | 'instance'>): Wish {
   const resolution = resolveDevices(vm, input.references);
   const missing = [
     ...(input.cluster.ok ? [] : [{ reason: input.cluster.reason, message: input.cluster.message }]),
     ...(resolution.ok ? [] : resolution.missing),
   ];
-  if (!resolution.ok || missing.length > 0) return { step: 'WaitFor', missing };
-  const placement = place(placementRequest(vm, resolution.devices, input), input.inventory);
-  if (!placement.ok) return { step: 'Unschedulable', placement };
-  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1 };
-  return { step: 'CreateInstance', assignment, devices: resolution.devices, placement };
+  if (!resolution.ok || missing.length > 0) return { ok: false, missing };
+  return { ok: true, request: placementRequest(vm, resolution.devices, input), devices: resolution.devices };
 }
 
 /** Keeps the intent of a placed VM in line with its spec. What needs a power cycle, the agent reports. */
@@ -115,7 +126,7 @@ function update(instance: VirtualMachineInstance, spec: VirtualMachineInstanceSp
 function placementRequest(
   vm: VirtualMachine,
   { disks, nics }: ResolvedDevices,
-  { references, volumeHosts }: VirtualMachineInput,
+  { references, volumeHosts }: Pick<VirtualMachineInput, 'references' | 'volumeHosts'>,
 ): PlacementRequest {
   const datastores = disks.flatMap(({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? []);
   return {

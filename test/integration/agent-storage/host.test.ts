@@ -128,6 +128,10 @@ describe('the report of a host', () => {
     expect(status.capacity?.cpuCores).toBeGreaterThanOrEqual(1);
     expect(status.capacity?.memoryBytes).toBeGreaterThan(2 ** 28);
     expect(status.cpu?.sockets).toBeGreaterThanOrEqual(1);
+    // Whatever the machine is, its cells are all of it.
+    const threads = (status.numaCells ?? []).reduce((sum, cell) => sum + cell.threads, 0);
+    expect(threads).toBe(status.capacity?.cpuCores);
+    expect(status.numaCells?.[0]?.memoryBytes).toBeGreaterThan(2 ** 28);
     expect(findCondition(status.conditions, 'KVMAvailable')).toMatchObject({ status: 'False', reason: 'Configured' });
     const { metadata } = await admin.client.get<Host>(Host, { name: reported.host });
     expect(metadata.labels).toMatchObject({ 'kubernetes.io/hostname': reported.host });

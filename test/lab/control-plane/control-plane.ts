@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import type { LabIdentity } from '../identity.ts';
+import { kubectlEnvironment, type LabIdentity } from '../identity.ts';
 import type { Report } from '../report.ts';
 import type { Seen } from '../wait.ts';
 import {
@@ -114,8 +114,9 @@ export class ControlPlane {
 
   /** Runs kubectl as the admin. @throws with kubectl's own message. @returns what it printed. */
   async kubectl(args: readonly string[], input = ''): Promise<string> {
-    const running = promisify(execFile)(this.kubectlProgram, ['--kubeconfig', this.kubeconfig, ...args], {
+    const running = promisify(execFile)(this.kubectlProgram, args, {
       maxBuffer: KUBECTL_OUTPUT_MAX_BYTES,
+      env: { ...process.env, ...kubectlEnvironment(this) },
     });
     // kubectl may end without reading its input, which is then nobody's loss: what it says about it is what counts.
     running.child.stdin?.on('error', () => undefined).end(input);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostCpu, versionText } from '../../../src/agent/host-report/capabilities.ts';
+import { hostCpu, numaCells, versionText } from '../../../src/agent/host-report/capabilities.ts';
 
 const node = { nodes: 2, sockets: 1, cores: 8, threads: 2 };
 const capabilities = (cpu: string) => `<capabilities><host><uuid>u</uuid><cpu>${cpu}</cpu></host></capabilities>`;
@@ -34,6 +34,31 @@ describe('hostCpu', () => {
       coresPerSocket: 1,
       threadsPerCore: 1,
     });
+  });
+});
+
+describe('numaCells', () => {
+  const cell = (id: number, cpus: number, kib: number) =>
+    `<cell id='${id}'><memory unit='KiB'>${kib}</memory><pages size='4'>1</pages><cpus num='${cpus}'><cpu id='0'/></cpus></cell>`;
+  const host = (cells: string) =>
+    `<capabilities><host><topology><cells>${cells}</cells></topology></host></capabilities>`;
+
+  it('reads threads and memory of each cell, by id', () => {
+    expect(numaCells(host(cell(1, 8, 2048) + cell(0, 16, 1024)))).toEqual([
+      { id: 0, threads: 16, memoryBytes: 2 ** 20 },
+      { id: 1, threads: 8, memoryBytes: 2 ** 21 },
+    ]);
+  });
+
+  it('takes a cell without processors for what it is: memory alone', () => {
+    expect(numaCells(host("<cell id='2'><memory>4</memory></cell>"))).toEqual([
+      { id: 2, threads: 0, memoryBytes: 4096 },
+    ]);
+  });
+
+  it('tells of none where libvirt does not', () => {
+    expect(numaCells('<capabilities><host/></capabilities>')).toEqual([]);
+    expect(numaCells(host("<cell id='x'/><cell id='0'/>"))).toEqual([]);
   });
 });
 

@@ -106,6 +106,11 @@ describe('of rules that contradict each other the older keeps effect', () => {
   });
 });
 
+it('gives a rule about too many VMs no effect, and lets it contradict nobody', () => {
+  const many = Array.from({ length: 1025 }, (_, index) => String(index));
+  expect(judged(apart('s', ...many), together('t', '1', '2'))).toEqual({ inEffect: ['t'], conflicts: [] });
+});
+
 it('judges nothing by hosts while there are none', () => {
   expect(judgeGroups([on('x', ['a'], '1'), on('y', ['b'], '1')], []).conflicts).toEqual([]);
 });

@@ -1,0 +1,57 @@
+import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
+import type { Datastore } from '../../api/datastore.ts';
+import type { Host } from '../../api/host.ts';
+import { type HostModel, NO_RESOURCES, type Resources } from './host.ts';
+import { no, type Verdict, YES } from './verdict.ts';
+
+/** Finds a Datastore by name. */
+export type FindDatastore = (name: string) => Datastore | undefined;
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** A Host as decisions see it, with what is reserved on it. */
+export function readHost(host: Host, reserved: Resources, findDatastore: FindDatastore): HostModel {
+  return {
+    name: host.metadata.name,
+    labels: host.metadata.labels,
+    ready: readiness(host),
+    inMaintenance: false,
+    threads: host.status?.capacity?.cpuCores ?? 0,
+    numaCells: host.status?.numaCells ?? [],
+    allocatable: allocatable(host),
+    reserved,
+    headroom: NO_RESOURCES,
+    cpuModels: NOTHING,
+    hostDevices: NOTHING,
+    datastores: new Set(visibleDatastores(host, findDatastore)),
+    switches: new Set(host.status?.switches.flatMap(({ name, available }) => (available ? [name] : []))),
+  };
+}
+
+/** Whether the host can run VMs now, as its condition `Ready` says. */
+export function readiness({ status }: Host): Verdict {
+  const ready = status?.conditions.find(({ type }) => type === 'Ready');
+  if (ready?.status === 'True') return YES;
+  return no(
+    'HostNotReady',
+    ready === undefined ? 'its agent has not reported yet' : `${ready.reason}: ${ready.message}`,
+  );
+}
+
+/** What VMs can have: the capacity without `spec.reserved`. */
+export function allocatable({ spec, status }: Host): Resources {
+  const { cpuCores = 0, memoryBytes = 0 } = status?.capacity ?? {};
+  return {
+    cpuCores: Math.max(0, cpuCores - parseQuantity(spec.reserved.cpu)),
+    memoryBytes: Math.max(0, memoryBytes - parseBytes(spec.reserved.memory)),
+  };
+}
+
+/** Datastores that the host can use: of a shared one, its directory must be the very one that the others see. */
+export function visibleDatastores(host: Host, findDatastore: FindDatastore): string[] {
+  return (host.status?.datastores ?? []).flatMap(({ name, available, id }) => {
+    const datastore = findDatastore(name);
+    if (!available || datastore === undefined) return [];
+    return datastore.spec.shared && datastore.status?.id !== id ? [] : [name];
+  });
+}

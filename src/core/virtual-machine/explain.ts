@@ -1,0 +1,37 @@
+import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
+import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import type { RuleGroupModel } from '../model/rule-group.ts';
+import { type Placement, place } from '../placement/place.ts';
+import { type VirtualMachineInput, wishOf } from './next-step.ts';
+import type { Missing } from './resolve.ts';
+
+/** Everything that decides where a VM is: what was decided, and what would be decided now. */
+export interface VirtualMachineExplanation {
+  readonly vm: VirtualMachine;
+  /** Where it is placed, and why, one line per host, as it was decided then. Absent: nowhere. */
+  readonly placed?: { readonly host: string; readonly epoch: number; readonly because?: string };
+  /** What is missing before any host can be asked. */
+  readonly missing: readonly Missing[];
+  /** What every host says now: to a VM that is placed, as to one that is to leave its host. Absent: something is missing. */
+  readonly now?: Placement;
+  /** Rule groups in effect that it is a member of, by name. */
+  readonly rules: readonly RuleGroupModel[];
+}
+
+export function explainVirtualMachine(
+  vm: VirtualMachine,
+  input: Omit<VirtualMachineInput, 'vm'>,
+): VirtualMachineExplanation {
+  const { instance, inventory } = input;
+  const wish = wishOf(vm, input);
+  const because = instance?.metadata.annotations[PLACEMENT_ANNOTATION];
+  const placed = instance && {
+    host: instance.spec.host,
+    epoch: instance.spec.epoch,
+    ...(because !== undefined && { because }),
+  };
+  const rules = inventory.groupsOf(`${vm.metadata.namespace}/${vm.metadata.name}`);
+  if (!wish.ok) return { vm, ...(placed && { placed }), missing: wish.missing, rules };
+  const request = placed === undefined ? wish.request : { ...wish.request, onlyHost: undefined, leaves: placed.host };
+  return { vm, ...(placed && { placed }), missing: [], now: place(request, inventory), rules };
+}
