@@ -89,6 +89,12 @@ function ready({ inEffect, conflicts, model, members, hostCount }: StatusInput):
       message: `${members.length} VMs need a host each, and there are ${hostCount}; VMs that find none stay Pending`,
     };
   }
+  if (model.type === 'VMsToHosts' && model.isOn && model.hosts.size === 0) {
+    const message = model.isRequired
+      ? 'no Host fits spec.hosts, so its VMs can run nowhere; label or name a Host, or correct the rule'
+      : 'no Host fits spec.hosts, so it says nothing; label or name a Host, or correct the rule';
+    return { type, status: 'False', reason: 'NoHosts', message };
+  }
   if (members.length === 0) {
     return {
       type,

@@ -9,6 +9,6 @@ export type HostCheck = (host: HostModel) => Obstacle | undefined;
 /**
  * One rule that a host must meet; knows nothing of the other rules. What can be worked out for all hosts at once is worked
  * out before the first is asked.
- * @returns undefined when the rule has nothing to ask for this VM.
+ * @returns undefined when the rule has nothing to ask for this VM; several checks when it has several things to ask.
  */
-export type Filter = (request: PlacementRequest, inventory: Inventory) => HostCheck | undefined;
+export type Filter = (request: PlacementRequest, inventory: Inventory) => HostCheck | readonly HostCheck[] | undefined;

@@ -79,6 +79,15 @@ describe('a RuleGroup', () => {
     expect((await ruleWhen('licensed', 'InEffect')).status?.hosts).toEqual(['h2']);
   });
 
+  it('whose hosts do not exist says that its VMs can run nowhere', async () => {
+    const hosts = { selector: { matchLabels: { licensed: 'true' } } };
+    await addRule('unlicensed', { type: 'VMsToHosts', ...bySelector('nobody'), hosts, relation: 'MustRunOn' });
+    expect(conditionOf(await ruleWhen('unlicensed', 'NoHosts'), 'Ready')).toMatchObject({
+      status: 'False',
+      message: 'no Host fits spec.hosts, so its VMs can run nowhere; label or name a Host, or correct the rule',
+    });
+  });
+
   it('that comes after its VMs tells which of them are where it does not want them, and touches none', async () => {
     await addRule('late', { type: 'Separate', ...bySelector('oracle') });
     const rule = await ruleWhen('late', 'Violated', 'Satisfied');

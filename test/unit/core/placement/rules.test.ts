@@ -83,6 +83,19 @@ describe('VMsToHosts', () => {
   });
 });
 
+it('each rule that a host would break is named', () => {
+  const groups = [
+    group({ type: 'Separate', name: 'default/apart', members: ['default/vm', 'default/db'] }),
+    group({ type: 'VMsToHosts', name: 'default/home', members: ['default/vm'], isOn: true, hosts: new Set(['b']) }),
+  ];
+  const placement = placed(groups, { 'default/db': ['a'] });
+  expect(placement.verdicts.map(({ obstacles }) => obstacles.map(({ reason }) => reason))).toEqual([
+    ['Separate', 'VMsToHosts'],
+    [],
+    ['VMsToHosts'],
+  ]);
+});
+
 describe('a preferred group', () => {
   const preferred = { isRequired: false, members: ['default/vm', 'default/db'] };
 
