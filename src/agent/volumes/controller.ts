@@ -1,4 +1,5 @@
 import { Counter, Gauge } from 'prom-client';
+import { parseBytes } from '../../api/common/quantity.ts';
 import { Volume } from '../../api/volume.ts';
 import { nextVolumeStep, type VolumeFacts, type VolumeStep } from '../../core/storage/volume-step.ts';
 import { inspectImage } from '../../host/index.ts';
@@ -103,7 +104,10 @@ async function look({ datastores }: Scope, volume: Volume, signal: AbortSignal):
   const file = await place.files.call('findVolume', place.args);
   if (!file.exists) return file;
   const { path, capacityBytes } = volume.status ?? {};
-  if (path === place.path && capacityBytes !== undefined) return { ...file, capacityBytes };
+  const wantedBytes = volume.spec.size === undefined ? 0 : parseBytes(volume.spec.size);
+  // The cache may not show yet that the Volume has grown: before it is grown, the file itself is asked.
+  const isLargeEnough = capacityBytes !== undefined && capacityBytes >= wantedBytes;
+  if (path === place.path && isLargeEnough) return { ...file, capacityBytes };
   const info = await inspectImage(place.path, { format: 'qcow2', inUse: true, signal });
   return { ...file, capacityBytes: info.virtualSizeBytes };
 }

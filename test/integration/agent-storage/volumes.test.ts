@@ -246,7 +246,10 @@ describe('a Volume that is there', () => {
     await admin.patchSpec(name, { size: '2Mi' });
     expect(await admin.volumeReason(name, 'InUse')).toMatchObject({ phase: 'Resizing', path });
     await admin.delete(name);
-    expect(await admin.volumeReason(name, 'InUse')).toMatchObject({ phase: 'Deleting' });
+    // The reason is the one from before until the agent has seen the deletion.
+    await admin.volumeWhere(name, 'in use while it is to be deleted', ({ phase, conditions }) => {
+      return phase === 'Deleting' && conditions.some(({ reason }) => reason === 'InUse');
+    });
     expect(statSync(path).isFile()).toBe(true);
     stray.kill('SIGKILL');
     await admin.volumePhase(name, 'Deleted');
