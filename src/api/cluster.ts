@@ -1,8 +1,31 @@
 import * as z from 'zod';
+import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
+import { CpuLevelName } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
 import { LabelSelector } from './common/selector.ts';
 import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
+
+/** Most hosts and VMs that a status lists. */
+export const MAX_LISTED = 64;
+
+const Imc = withRules(
+  z.object({
+    mode: z.enum(['Disabled', 'Auto', 'Baseline']).default('Disabled').meta({
+      description:
+        'Disabled (default): a VM sees the CPU of the host that starts it. Auto: the newest level that all hosts can present. Baseline: the level in `baseline`.',
+    }),
+    baseline: CpuLevelName.optional().meta({
+      description:
+        "Level (libvirt's CPU model) that all VMs see; names with IBRS or IBPB, and all newer ones, have the features by which guests mitigate Spectre. Hosts that cannot present it get no VMs. Absent: the mode is not Baseline.",
+    }),
+  }),
+  {
+    rule: "(self.mode == 'Baseline') == has(self.baseline)",
+    message: 'belongs to mode Baseline, which needs it: a level, as in Haswell-noTSX-IBRS',
+    fieldPath: '.baseline',
+  },
+);
 
 const ClusterSpec = z
   .object({
@@ -10,8 +33,12 @@ const ClusterSpec = z
       description:
         'Hosts that belong to the Cluster, by label. A Host belongs to one Cluster: where two select it, the older keeps it. Absent: every Host.',
     }),
+    imc: Imc.prefault({}).meta({
+      description:
+        'CPU baseline (vSphere: EVC): one CPU for all VMs, so that each can run on every host. A higher level reaches a VM at its next power cycle (condition RestartRequired); a lower one is not taken while VMs are placed that have more. Default: disabled.',
+    }),
   })
-  .meta({ description: 'Which hosts belong together.' });
+  .meta({ description: 'Which hosts belong together, and what they share.' });
 
 const ClusterStatus = z
   .object({
@@ -47,6 +74,42 @@ const ClusterStatus = z
       })
       .optional()
       .meta({ description: 'Memory. Absent: not counted yet.' }),
+    baseline: z
+      .object({
+        level: z
+          .string()
+          .max(64)
+          .meta({ description: "Level in effect: libvirt's CPU model that VMs are started with." }),
+        blockedHosts: z
+          .array(
+            z.object({
+              host: z.string().max(253).meta({ description: 'The Host.' }),
+              best: z
+                .string()
+                .max(64)
+                .optional()
+                .meta({ description: 'Newest level that it can present. Absent: none.' }),
+            }),
+          )
+          .max(MAX_LISTED)
+          .optional()
+          .meta({
+            description: 'Hosts that cannot present the level and get no VMs, by name; at most 64. Absent: none.',
+            'x-kubernetes-list-type': 'atomic',
+          }),
+        refused: z
+          .object({
+            level: z.string().max(64).meta({ description: 'The level that is not taken.' }),
+            virtualMachines: z.array(z.string().max(320)).max(MAX_LISTED).meta({
+              description: 'VMs (namespace/name) that have more, by name; at most 64. Once they are off, it is taken.',
+              'x-kubernetes-list-type': 'atomic',
+            }),
+          })
+          .optional()
+          .meta({ description: 'A lower level that waits. Absent: none.' }),
+      })
+      .optional()
+      .meta({ description: 'CPU baseline in effect. Absent: none.' }),
     conditions: Conditions,
   })
   .meta({
@@ -67,6 +130,8 @@ export const Cluster = defineKind({
   },
   conditions: {
     Ready: 'At least one of its hosts can run VMs.',
+    BaselineReady:
+      'The CPU baseline is what spec.imc asks for, and every host can present it. False: the message names hosts and VMs.',
     HostConflict: 'True: hosts are selected by this Cluster and by another; the message says to which each belongs.',
   },
   spec: ClusterSpec,
@@ -83,6 +148,7 @@ export const Cluster = defineKind({
     { name: 'Hosts Ready', type: 'integer', jsonPath: '.status.hosts.ready', description: 'Hosts that can run VMs' },
     { name: 'VMs', type: 'integer', jsonPath: '.status.virtualMachines.total', description: 'VMs that belong to it' },
     { name: 'Running', type: 'integer', jsonPath: '.status.virtualMachines.running', description: 'VMs that run' },
+    { name: 'CPU', type: 'string', jsonPath: '.status.baseline.level', description: 'CPU baseline in effect' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
     {
       name: 'Reason',

@@ -55,6 +55,11 @@ const HostStatus = z
         sockets: z.int().min(1).meta({ description: 'CPU sockets.' }),
         coresPerSocket: z.int().min(1).meta({ description: 'Cores in each socket.' }),
         threadsPerCore: z.int().min(1).meta({ description: 'Hardware threads in each core.' }),
+        usableModels: z.array(z.string().max(64)).max(512).default([]).meta({
+          description:
+            "CPU models (libvirt's names) that the host can present to a guest, sorted. Default: not reported.",
+          'x-kubernetes-list-type': 'atomic',
+        }),
       })
       .optional()
       .meta({ description: 'Processors of the host. Absent: not reported.' }),

@@ -86,6 +86,11 @@ const InstanceSpec = withRules(
         sockets: z.int().min(1).meta({ description: 'CPU sockets.' }),
         coresPerSocket: z.int().min(1).meta({ description: 'Cores in each socket.' }),
         threads: z.int().min(1).meta({ description: 'Threads in each core.' }),
+        model: z
+          .string()
+          .max(64)
+          .optional()
+          .meta({ description: "libvirt's CPU model that the guest sees. Absent: that of the host." }),
       })
       .meta({ description: 'Processors that the guest sees.' }),
     memoryBytes: z.int().min(1).meta({ description: 'Memory that the guest sees, in bytes.' }),

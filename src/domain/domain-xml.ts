@@ -89,11 +89,19 @@ function devices({ namespace, name, spec }: Intent, host: HostSide): (XmlElement
   ];
 }
 
-/** With KVM the host's CPU as libvirt knows it by name, so that a migration can be checked; else all that TCG emulates. */
+/**
+ * The model of the Cluster's baseline, or nothing at all where the host cannot present it. Without one: with KVM the host's
+ * CPU as libvirt knows it by name, so that a migration can be checked; else all that TCG emulates.
+ */
 function cpuElement(cpu: VirtualMachineInstanceSpec['cpu'], virtualization: HostSide['virtualization']): XmlElement {
-  const { sockets, coresPerSocket: cores, threads } = cpu;
-  const mode = virtualization === 'kvm' ? 'host-model' : 'maximum';
-  return element('cpu', { mode }, [element('topology', { sockets, dies: 1, cores, threads })]);
+  const { sockets, coresPerSocket: cores, threads, model } = cpu;
+  const topology = element('topology', { sockets, dies: 1, cores, threads });
+  if (model !== undefined) {
+    // Full checks would fault QEMU for features that it adds to every guest, as `hypervisor`.
+    const exact = { mode: 'custom', match: 'exact', check: 'partial' };
+    return element('cpu', exact, [element('model', { fallback: 'forbid' }, model), topology]);
+  }
+  return element('cpu', { mode: virtualization === 'kvm' ? 'host-model' : 'maximum' }, [topology]);
 }
 
 /** libvirt's advice for KVM guests: lost ticks are caught up by the clock, not by the timer; no HPET, which costs exits. */

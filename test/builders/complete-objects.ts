@@ -27,8 +27,13 @@ function secret(): object {
 function cluster(): KubeObject {
   return object(
     'Cluster',
-    { hostSelector: labelSelector() },
+    { hostSelector: labelSelector(), imc: { mode: 'Baseline', baseline: 'Haswell-noTSX-IBRS' } },
     {
+      baseline: {
+        level: 'Haswell-noTSX-IBRS',
+        blockedHosts: [{ host: 'host-3', best: 'Nehalem' }],
+        refused: { level: 'Nehalem', virtualMachines: ['default/web'] },
+      },
       hosts: { total: 3, ready: 2 },
       virtualMachines: { total: 5, running: 4 },
       cpu: { allocatableCores: 32, reservedCores: 1.5 },
@@ -62,7 +67,14 @@ function host(): KubeObject {
       usagePort: 9443,
       usageCertificate: '-----BEGIN CERTIFICATE-----',
       sealingKey: 'a2V5',
-      cpu: { model: 'Skylake-Server', vendor: 'Intel', sockets: 2, coresPerSocket: 16, threadsPerCore: 2 },
+      cpu: {
+        model: 'Skylake-Server',
+        vendor: 'Intel',
+        sockets: 2,
+        coresPerSocket: 16,
+        threadsPerCore: 2,
+        usableModels: ['Nehalem'],
+      },
       numaCells: [{ id: 0, threads: 32, memoryBytes: 2 ** 36 }],
       capacity: { cpuCores: 64, memoryBytes: 2 ** 37, memory: '128Gi' },
       virtualization: 'kvm',
@@ -207,7 +219,7 @@ function instance(): KubeObject {
       restartPolicy: 'Always',
       gracePeriodSeconds: 60,
       machineType: 'q35',
-      cpu: { sockets: 1, coresPerSocket: 2, threads: 1 },
+      cpu: { sockets: 1, coresPerSocket: 2, threads: 1, model: 'Nehalem' },
       memoryBytes: 2 ** 31,
       reserved: { cpuCores: 0.5, memoryBytes: 2 ** 31 },
       disks: [disk],

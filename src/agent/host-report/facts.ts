@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import { showBytes } from '../../api/common/quantity.ts';
 import type { HostStatus } from '../../api/host.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
-import { hostCpu, numaCells, versionText } from './capabilities.ts';
+import { hostCpu, numaCells, usableCpuModels, versionText } from './capabilities.ts';
 
 /** What libvirt knows of the host. */
 export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'numaCells' | 'capacity' | 'versions'>>;
@@ -16,19 +16,21 @@ const TIMEOUT_MS = 10_000;
  */
 export async function readHostFacts(
   libvirt: Pick<Libvirt, 'call'>,
+  virtualization: 'kvm' | 'qemu',
   agentVersion: string,
   signal: AbortSignal,
 ): Promise<HostFacts> {
   const options = { signal, timeoutMs: TIMEOUT_MS };
-  const [node, { capabilities }, { libVer }, { hvVer }] = await Promise.all([
+  const [node, { capabilities }, domain, { libVer }, { hvVer }] = await Promise.all([
     libvirt.call('nodeGetInfo', {}, options),
     libvirt.call('connectGetCapabilities', {}, options),
+    libvirt.call('connectGetDomainCapabilities', { virtType: virtualization, arch: 'x86_64' }, options),
     libvirt.call('connectGetLibVersion', {}, options),
     libvirt.call('connectGetVersion', {}, options),
   ]);
   const memoryBytes = Number(node.memory) * KIB;
   return {
-    cpu: hostCpu(capabilities, node),
+    cpu: hostCpu(capabilities, node, usableCpuModels(domain.capabilities)),
     numaCells: numaCells(capabilities),
     capacity: { cpuCores: node.cpus, memoryBytes, memory: showBytes(memoryBytes) },
     versions: {

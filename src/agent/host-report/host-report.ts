@@ -141,7 +141,7 @@ class LibvirtObserver {
     const nowMs = clock.monotonicMs();
     try {
       if (this.#facts === undefined || nowMs - this.#readMs >= FACTS_KEPT_MS) {
-        this.#facts = await readHostFacts(libvirt, agentVersion, signal);
+        this.#facts = await readHostFacts(libvirt, this.#deps.virtualization.type, agentVersion, signal);
         this.#readMs = nowMs;
       } else {
         // Waits for a daemon that is just restarting; one that stays away is reported.

@@ -68,6 +68,15 @@ const CAUSES: readonly Cause[] = [
     field: 'spec.machineType',
   },
   {
+    reason: 'CPUNotCompatible',
+    words:
+      /guest CPU doesn't match specification|CPU is incompatible with|CPU model .* not (supported|usable)|Unknown CPU model/i,
+    mayPass: false,
+    advice:
+      'Its CPU cannot present the model: lower the CPU baseline of the Cluster (spec.imc), or run the VM on another host.',
+    field: 'spec.cpu.model',
+  },
+  {
     reason: 'CPUUnsupported',
     words: /Maximum CPUs greater than|CPU topology|exceeds? .*(cpus|vcpus)|host CPU|CPU feature/i,
     mayPass: false,

@@ -8,6 +8,7 @@ import { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { Volume } from '../../api/volume.ts';
 import { clusterOf, membershipOf } from '../../core/cluster/membership.ts';
 import { readCluster } from '../../core/cluster/read-cluster.ts';
+import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { addResources, NO_RESOURCES } from '../../core/model/host.ts';
 import { inventoryOf } from '../../core/model/inventory.ts';
 import { readHost } from '../../core/model/read-host.ts';
@@ -64,6 +65,7 @@ export async function gather(
     input: {
       instance: own.find(({ metadata }) => metadata.name === name),
       cluster,
+      cpuModel: cpuModelOf(clusters.find(({ metadata }) => cluster.ok && metadata.name === cluster.cluster)),
       inventory,
       references: {
         volumes: new Map(needed.map((volume) => [volume.metadata.name, volume])),

@@ -18,6 +18,7 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { clusterModels, hostsOf } from '../inventory/hosts.ts';
 import { writeStatus } from '../write-status.ts';
+import { baselineOf } from './baseline.ts';
 
 /** Counts of VMs are brought up to date this often, not with every VM: a burst of 1000 must not cost 1000 writes. */
 const COUNT_EVERY_MS = 5_000;
@@ -58,7 +59,9 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
   });
   const total = ready.map(allocatable).reduce(addResources, NO_RESOURCES);
   const reserved = ready.map(({ metadata }) => reservations.onHost(metadata.name)).reduce(addResources, NO_RESOURCES);
-  const conditions = [readyCondition(hosts.length, ready.length), hostConflict(name, informers)];
+  const instances = vms.flatMap(({ metadata }) => informers.instances.find(metadata) ?? []);
+  const { baseline, condition } = baselineOf(cluster, hosts, instances);
+  const conditions = [readyCondition(hosts.length, ready.length), condition, hostConflict(name, informers)];
   return {
     observedGeneration: generation,
     hosts: { total: hosts.length, ready: ready.length },
@@ -68,6 +71,7 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
     },
     cpu: { allocatableCores: total.cpuCores, reservedCores: Math.round(reserved.cpuCores * 1000) / 1000 },
     memory: { allocatableBytes: total.memoryBytes, reservedBytes: reserved.memoryBytes },
+    baseline,
     conditions: [
       ...setConditions(
         cluster.status?.conditions ?? [],

@@ -1,8 +1,10 @@
+import type { Cluster } from '../../api/cluster.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { summarizeRefusal } from '../../core/placement/explain.ts';
 import { isOrphan, nextStep, type Step, type VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
-import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
+import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
 import {
   Controller,
   done,
@@ -41,7 +43,9 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
       source(informers.instances),
       source(informers.volumes, ({ key }) => informers.virtualMachines.byIndex(BY_VOLUME, key).map(keyOf)),
       source(informers.portGroups, ({ key }) => informers.virtualMachines.byIndex(BY_PORT_GROUP, key).map(keyOf)),
-      source(informers.clusters, () => unplaced(informers)),
+      source(informers.clusters, (change) =>
+        isOtherBaseline(change) ? informers.virtualMachines.keys() : unplaced(informers),
+      ),
       source(informers.datastores, () => unplaced(informers)),
       source(informers.ruleGroups, () => unplaced(informers)),
       source(informers.hosts, (change) => [...unplaced(informers), ...instancesOn(change.key, deps)]),
@@ -163,6 +167,16 @@ function outOfDateBecause(
   const [told, now] = [status?.bootID, host.status?.bootID];
   if (told === undefined || now === undefined || told === now) return undefined;
   return `host ${spec.host} has booted since it told of the VM, and has not looked for it yet`;
+}
+
+/** Whether VMs that are placed are to get another CPU model at their next power cycle. */
+function isOtherBaseline(change: Change<Cluster>): boolean {
+  if (change.type !== 'updated') return false;
+  const modelOf = (cluster: Cluster) => {
+    const choice = cpuModelOf(cluster);
+    return choice.ok ? choice.model : null;
+  };
+  return modelOf(change.object) !== modelOf(change.previous);
 }
 
 function instancesOn(host: string, { informers }: ControllerDependencies): ObjectKey[] {

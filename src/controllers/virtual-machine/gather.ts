@@ -1,5 +1,6 @@
 import type { Volume } from '../../api/volume.ts';
 import { clusterOf } from '../../core/cluster/membership.ts';
+import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
 import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
@@ -27,6 +28,7 @@ export function gather(
       volumeUsers: new Map(named(names, (name) => userOfVolume(namespace, name, informers))),
     },
     cluster,
+    cpuModel: cpuModelOf(cluster.ok ? informers.clusters.get(cluster.cluster) : undefined),
     inventory: inventories.of(cluster.ok ? cluster.cluster : undefined),
     volumeHosts: new Map(named([...volumes.keys()], (name) => hostOfData(volumes.get(name), informers))),
   };

@@ -21,7 +21,7 @@ export function readHost(host: Host, reserved: Resources, findDatastore: FindDat
     allocatable: allocatable(host),
     reserved,
     headroom: NO_RESOURCES,
-    cpuModels: NOTHING,
+    cpuModels: new Set(host.status?.cpu?.usableModels),
     hostDevices: NOTHING,
     datastores: new Set(visibleDatastores(host, findDatastore)),
     switches: new Set(host.status?.switches.flatMap(({ name, available }) => (available ? [name] : []))),

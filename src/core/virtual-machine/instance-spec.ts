@@ -12,6 +12,8 @@ type SealedUserData = NonNullable<NonNullable<VirtualMachineInstanceSpec['cloudI
 export interface Assignment {
   readonly host: string;
   readonly epoch: number;
+  /** libvirt's CPU model that the guest sees. Undefined: that of the host. */
+  readonly cpuModel: string | undefined;
 }
 
 export function vcpusOf(vm: VirtualMachine): number {
@@ -32,7 +34,7 @@ export function reservedBy(vm: VirtualMachine): Resources {
 export function instanceSpec(
   vm: VirtualMachine,
   devices: ResolvedDevices,
-  { host, epoch }: Assignment,
+  { host, epoch, cpuModel }: Assignment,
   sealedUserData: SealedUserData | undefined,
 ): VirtualMachineInstanceSpec {
   const { spec, metadata } = vm;
@@ -47,7 +49,7 @@ export function instanceSpec(
     restartPolicy: spec.runStrategy === 'RerunOnFailure' ? 'OnFailure' : 'Always',
     gracePeriodSeconds: spec.terminationGracePeriodSeconds,
     machineType: spec.machineType,
-    cpu: { sockets, coresPerSocket, threads },
+    cpu: { sockets, coresPerSocket, threads, ...(cpuModel !== undefined && { model: cpuModel }) },
     memoryBytes: parseBytes(spec.memory.size),
     reserved: reservedBy(vm),
     disks: [...devices.disks],

@@ -1,6 +1,7 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { ClusterChoice } from '../cluster/membership.ts';
+import type { CpuModelChoice } from '../imc/cpu-model.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { type Placement, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
@@ -15,6 +16,8 @@ export interface VirtualMachineInput {
   readonly instance: VirtualMachineInstance | undefined;
   readonly references: References;
   readonly cluster: ClusterChoice;
+  /** CPU model that the Cluster's VMs are to see. */
+  readonly cpuModel: CpuModelChoice;
   /** The VM's Cluster. */
   readonly inventory: Inventory;
   /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
@@ -87,7 +90,7 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
   const placement = place(wish.request, input.inventory);
   if (!placement.ok) return { step: 'Unschedulable', placement };
-  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1 };
+  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1, cpuModel: wish.request.cpuModel };
   return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
 }
 
@@ -100,6 +103,7 @@ export function wishOf(vm: VirtualMachine, input: Omit<VirtualMachineInput, 'vm'
   const resolution = resolveDevices(vm, input.references);
   const missing = [
     ...(input.cluster.ok ? [] : [{ reason: input.cluster.reason, message: input.cluster.message }]),
+    ...(input.cpuModel.ok ? [] : [{ reason: input.cpuModel.reason, message: input.cpuModel.message }]),
     ...(resolution.ok ? [] : resolution.missing),
   ];
   if (!resolution.ok || missing.length > 0) return { ok: false, missing };
@@ -111,12 +115,26 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
   if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
   const resolution = resolveDevices(vm, input.references);
-  const { disks, nics, cloudInit, host, epoch } = instance.spec;
+  const { disks, nics, cloudInit, host, epoch, cpu } = instance.spec;
   // While something new is missing the VM goes on with the devices that it has.
   const devices = resolution.ok ? resolution.devices : { disks, nics };
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
-  return update(instance, instanceSpec(vm, devices, { host, epoch }, sealed));
+  return update(
+    instance,
+    instanceSpec(vm, devices, { host, epoch, cpuModel: nextCpuModel(cpu.model, host, input) }, sealed),
+  );
+}
+
+/** The Cluster's model, which the guest gets at its next power cycle; the old one where its host could not present the new. */
+function nextCpuModel(
+  before: string | undefined,
+  hostName: string,
+  { cpuModel, inventory }: VirtualMachineInput,
+): string | undefined {
+  if (!cpuModel.ok) return before;
+  const host = inventory.hosts.find(({ name }) => name === hostName);
+  return cpuModel.model === undefined || host?.cpuModels.has(cpuModel.model) ? cpuModel.model : before;
 }
 
 function update(instance: VirtualMachineInstance, spec: VirtualMachineInstanceSpec): Step {
@@ -126,7 +144,7 @@ function update(instance: VirtualMachineInstance, spec: VirtualMachineInstanceSp
 function placementRequest(
   vm: VirtualMachine,
   { disks, nics }: ResolvedDevices,
-  { references, volumeHosts }: Pick<VirtualMachineInput, 'references' | 'volumeHosts'>,
+  { references, volumeHosts, cpuModel }: Pick<VirtualMachineInput, 'references' | 'volumeHosts' | 'cpuModel'>,
 ): PlacementRequest {
   const datastores = disks.flatMap(({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? []);
   return {
@@ -134,7 +152,7 @@ function placementRequest(
     vcpus: vcpusOf(vm),
     reserved: reservedBy(vm),
     hostSelector: vm.spec.hostSelector,
-    cpuModel: undefined,
+    cpuModel: cpuModel.ok ? cpuModel.model : undefined,
     hostDevices: [],
     datastores: [...new Set(datastores)].toSorted(),
     switches: [...new Set(nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),

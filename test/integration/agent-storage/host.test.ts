@@ -128,6 +128,9 @@ describe('the report of a host', () => {
     expect(status.capacity?.cpuCores).toBeGreaterThanOrEqual(1);
     expect(status.capacity?.memoryBytes).toBeGreaterThan(2 ** 28);
     expect(status.cpu?.sockets).toBeGreaterThanOrEqual(1);
+    // QEMU emulates these, whatever the machine.
+    expect(status.cpu?.usableModels).toEqual(expect.arrayContaining(['Nehalem', 'Westmere', 'qemu64']));
+    expect(status.cpu?.usableModels).not.toContain('Icelake-Server-noTSX');
     // Whatever the machine is, its cells are all of it.
     const threads = (status.numaCells ?? []).reduce((sum, cell) => sum + cell.threads, 0);
     expect(threads).toBe(status.capacity?.cpuCores);
@@ -135,6 +138,7 @@ describe('the report of a host', () => {
     expect(findCondition(status.conditions, 'KVMAvailable')).toMatchObject({ status: 'False', reason: 'Configured' });
     const { metadata } = await admin.client.get<Host>(Host, { name: reported.host });
     expect(metadata.labels).toMatchObject({ 'kubernetes.io/hostname': reported.host });
+    await eventually('the writes are noted', () => Promise.resolve(reported.writes.length >= 2));
     expect(reported.writes).toEqual(['create hosts', 'apply hosts/status']);
   });
 
@@ -145,6 +149,8 @@ describe('the report of a host', () => {
     const stray = { uuid: 'u', virtualMachine: 'default/web', epoch: 3, message: 'left running' };
     reported.domains.set({ foreignDomains: [{ uuid: 'f', name: 'old', state: 'running' }], strayDomains: [stray] });
     await eventually('the domains are reported', async () => (await reported.status())?.strayDomains.length === 1);
+    // A call is noted when its answer has come, a moment after what it wrote can be read.
+    await eventually('the writes are noted', () => Promise.resolve(reported.writes.length >= 3));
     expect(reported.writes).toEqual(['create hosts', 'apply hosts/status', 'apply hosts/status']);
   });
 

@@ -194,6 +194,21 @@ describe('a VM that libvirt refuses', () => {
     await world.phase(vm.name, 'Running');
   });
 
+  it('waits for a change of the spec when the host cannot present its CPU model', async () => {
+    const vm = world.fresh('cpu');
+    // TCG of QEMU 7.2 lacks what came after.
+    await world.create(vm, { cpu: { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Icelake-Server-noTSX' } });
+    const status = await world.phase(vm.name, 'Failed');
+    expect(status).toMatchObject({
+      reason: 'CPUNotCompatible',
+      message: expect.stringMatching(/\(spec\.cpu\.model\): .*does not provide required features: /),
+    });
+    expect(status.nextStartAt).toBeUndefined();
+    await world.change(vm.name, { cpu: { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' } });
+    await world.phase(vm.name, 'Running');
+    expect(await world.virsh('dumpxml', `default_${vm.name}`)).toContain('>Nehalem</model>');
+  });
+
   it('waits for a change of the spec when its machine type does not exist', async () => {
     const vm = world.fresh('machine');
     await world.create(vm, { machineType: 'pc-q35-99.9' });

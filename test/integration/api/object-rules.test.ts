@@ -188,6 +188,13 @@ const ROWS: readonly Row[] = [
     accepted: volume({ source: { imageName: 'debian' } }),
   },
   {
+    rule: 'a CPU baseline has a level, and nothing else has',
+    refused: object('Cluster', { imc: { mode: 'Auto', baseline: 'Nehalem' } }),
+    field: 'spec.imc.baseline',
+    message: 'belongs to mode Baseline, which needs it: a level, as in Haswell-noTSX-IBRS',
+    accepted: object('Cluster', { imc: { mode: 'Baseline', baseline: 'Nehalem' } }),
+  },
+  {
     rule: 'a rule is about VMs',
     refused: ruleGroup({ type: 'Separate', virtualMachines: { names: [] } }),
     field: 'spec.virtualMachines',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostCpu, numaCells, versionText } from '../../../src/agent/host-report/capabilities.ts';
+import { hostCpu, numaCells, usableCpuModels, versionText } from '../../../src/agent/host-report/capabilities.ts';
 
 const node = { nodes: 2, sockets: 1, cores: 8, threads: 2 };
 const capabilities = (cpu: string) => `<capabilities><host><uuid>u</uuid><cpu>${cpu}</cpu></host></capabilities>`;
@@ -8,32 +8,53 @@ describe('hostCpu', () => {
   it('reads model, vendor and topology; dies count as cores', () => {
     const cpu = `<arch>x86_64</arch><model>EPYC-Rome</model><vendor>AMD</vendor>
       <topology sockets='2' dies='2' cores='16' threads='2'/><feature name='x2apic'/>`;
-    expect(hostCpu(capabilities(cpu), node)).toEqual({
+    expect(hostCpu(capabilities(cpu), node, ['EPYC', 'kvm64'])).toEqual({
       model: 'EPYC-Rome',
       vendor: 'AMD',
       sockets: 2,
       coresPerSocket: 32,
       threadsPerCore: 2,
+      usableModels: ['EPYC', 'kvm64'],
     });
   });
 
   it('takes the node info where libvirt gives no topology', () => {
-    expect(hostCpu(capabilities('<arch>aarch64</arch>'), node)).toEqual({
+    expect(hostCpu(capabilities('<arch>aarch64</arch>'), node, [])).toEqual({
       model: '',
       vendor: '',
       sockets: 2,
       coresPerSocket: 8,
       threadsPerCore: 2,
+      usableModels: [],
     });
   });
 
   it('never reports less than one of each', () => {
     const none = { nodes: 0, sockets: 0, cores: 0, threads: 0 };
-    expect(hostCpu(capabilities("<topology sockets='0' cores='x' threads=''/>"), none)).toMatchObject({
+    expect(hostCpu(capabilities("<topology sockets='0' cores='x' threads=''/>"), none, [])).toMatchObject({
       sockets: 1,
       coresPerSocket: 1,
       threadsPerCore: 1,
     });
+  });
+});
+
+describe('usableCpuModels', () => {
+  it('are those of mode custom that libvirt says can be used, sorted', () => {
+    const xml = `<domainCapabilities><cpu>
+      <mode name='host-model' supported='yes'><model fallback='forbid'>EPYC</model></mode>
+      <mode name='custom' supported='yes'>
+        <model usable='yes' vendor='Intel'>Westmere</model>
+        <model usable='no' vendor='Intel'>Haswell</model>
+        <model usable='unknown'>odd</model>
+        <model usable='yes' vendor='Intel'>Nehalem</model>
+        <model usable='yes' vendor='Intel' canonical='x'>Nehalem</model>
+      </mode></cpu></domainCapabilities>`;
+    expect(usableCpuModels(xml)).toEqual(['Nehalem', 'Westmere']);
+  });
+
+  it('are none where libvirt tells of none', () => {
+    expect(usableCpuModels('<domainCapabilities/>')).toEqual([]);
   });
 });
 

@@ -20,7 +20,7 @@ const intent = (changes: Parameters<typeof instanceSpec>[0] = {}): Intent => ({
 const full = intent({
   epoch: 3,
   restartedAt: '2026-01-01T00:00:00Z',
-  cpu: { sockets: 2, coresPerSocket: 4, threads: 2 },
+  cpu: { sockets: 2, coresPerSocket: 4, threads: 2, model: 'Haswell-noTSX-IBRS' },
   memoryBytes: 4 * 2 ** 30,
   machineType: 'pc-q35-7.2',
   disks: [

@@ -60,6 +60,13 @@ const rows: [reason: string, mayPass: boolean, field: string, code: ErrorCodeNam
     "unsupported configuration: Emulator '/usr/bin/qemu-system-x86_64' does not support machine type 'pc-q35-99'",
   ],
   [
+    'CPUNotCompatible',
+    false,
+    'spec.cpu.model',
+    'CPU_INCOMPATIBLE',
+    'the CPU is incompatible with host CPU: Host CPU does not provide required features: avx512f, clwb',
+  ],
+  [
     'CPUUnsupported',
     false,
     'spec.cpu',

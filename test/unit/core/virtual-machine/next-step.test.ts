@@ -10,6 +10,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     instance: undefined,
     references: { volumes: new Map(), portGroups: new Map(), volumeUsers: new Map() },
     cluster: { ok: true, cluster: 'lab' },
+    cpuModel: { ok: true, model: undefined },
     inventory: inventoryOf({ hosts: [host('h1'), host('h2')] }),
     volumeHosts: new Map(),
     ...overrides,
@@ -41,6 +42,20 @@ describe('a VM that shall run', () => {
   it('is placed nowhere while that host cannot take it', () => {
     const vm = virtualMachine({ status: { epoch: 7, host: 'gone' } });
     expect(nextStep(input({ vm }))).toMatchObject({ step: 'Unschedulable' });
+  });
+
+  it('is given the CPU model of its Cluster, on a host that can present it', () => {
+    const inventory = inventoryOf({ hosts: [host('h1'), host('h2', { cpuModels: new Set(['Nehalem']) })] });
+    const step = nextStep(input({ cpuModel: { ok: true, model: 'Nehalem' }, inventory }));
+    expect(step).toMatchObject({ step: 'CreateInstance', assignment: { host: 'h2', cpuModel: 'Nehalem' } });
+  });
+
+  it('waits while its Cluster has no CPU baseline yet', () => {
+    const cpuModel = { ok: false, reason: 'BaselineNotReady', message: 'no host has told' } as const;
+    expect(nextStep(input({ cpuModel }))).toEqual({
+      step: 'WaitFor',
+      missing: [{ reason: 'BaselineNotReady', message: 'no host has told' }],
+    });
   });
 
   it('first gets the Volumes of its templates', () => {
@@ -107,6 +122,20 @@ describe('a VM that shall run', () => {
     const placed = instance({ spec: { host: 'h2', epoch: 5 } });
     const step = nextStep(input({ vm, instance: placed }));
     expect(step).toMatchObject({ step: 'UpdateInstance', spec: { host: 'h2', epoch: 5, cpu: { sockets: 2 } } });
+  });
+
+  it('gets a new CPU model of its Cluster with its next power cycle', () => {
+    const inventory = inventoryOf({ hosts: [host('h1', { cpuModels: new Set(['Nehalem']) })] });
+    const step = nextStep(input({ instance: instance(), cpuModel: { ok: true, model: 'Nehalem' }, inventory }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { host: 'h1', cpu: { model: 'Nehalem' } } });
+  });
+
+  it.each([
+    ['its host cannot present the new one', { ok: true, model: 'Haswell' } as const],
+    ['the Cluster has none yet', { ok: false, reason: 'BaselineNotReady', message: '' } as const],
+  ])('keeps its CPU model while %s', (_when, cpuModel) => {
+    const cpu = { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' };
+    expect(nextStep(input({ instance: instance({ spec: { cpu } }), cpuModel }))).toEqual({ step: 'Nothing' });
   });
 
   it('keeps the devices it has while a new one is missing, but is paused at once', () => {

@@ -1,0 +1,75 @@
+import { type Cluster, type ClusterStatus, MAX_LISTED } from '../../api/cluster.ts';
+import type { Host } from '../../api/host.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { type Baseline, type BlockedHost, decideBaseline } from '../../core/imc/baseline.ts';
+import { keyOf } from '../../kube/index.ts';
+import type { ConditionInput } from '../../runtime/index.ts';
+
+/** The CPU baseline of a Cluster, as its status tells it. */
+export interface BaselineReport {
+  readonly baseline: ClusterStatus['baseline'];
+  readonly condition: ConditionInput;
+}
+
+const TYPE = 'BaselineReady';
+
+/**
+ * @param hosts of the Cluster
+ * @param instances of its VMs
+ */
+export function baselineOf(
+  { spec, status }: Cluster,
+  hosts: readonly Host[],
+  instances: readonly VirtualMachineInstance[],
+): BaselineReport {
+  const { mode, baseline: level } = spec.imc;
+  if (mode === 'Disabled') {
+    const message = 'spec.imc is Disabled: a VM sees the CPU of the host that starts it';
+    return { baseline: undefined, condition: { type: TYPE, status: 'True', reason: 'Disabled', message } };
+  }
+  const decided = decideBaseline({
+    wanted: mode === 'Auto' || level === undefined ? 'Auto' : { level },
+    current: status?.baseline?.level,
+    hosts: hosts.map(({ metadata, status: seen }) => ({
+      name: metadata.name,
+      cpuModels: modelsOf(seen?.cpu?.usableModels),
+    })),
+    placed: instances.map((instance) => ({ name: keyOf(instance), cpuModel: instance.spec.cpu.model })),
+  });
+  return { baseline: statusOf(decided), condition: conditionOf(decided) };
+}
+
+/** A host that can present none has not told. */
+function modelsOf(usableModels: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  return usableModels === undefined || usableModels.length === 0 ? undefined : new Set(usableModels);
+}
+
+function statusOf(decided: Baseline): ClusterStatus['baseline'] {
+  if (!decided.ok) return undefined;
+  const { level, blocked, refused } = decided;
+  return {
+    level,
+    blockedHosts: blocked.length === 0 ? undefined : blocked.slice(0, MAX_LISTED),
+    refused: refused && { level: refused.level, virtualMachines: refused.virtualMachines.slice(0, MAX_LISTED) },
+  };
+}
+
+function conditionOf(decided: Baseline): ConditionInput {
+  if (!decided.ok) return { type: TYPE, status: 'False', reason: decided.reason, message: decided.message };
+  const { level, blocked, refused } = decided;
+  if (refused !== undefined) {
+    const [first, ...others] = refused.virtualMachines;
+    const whom = `${first}${others.length === 0 ? '' : ` and ${others.length} more`}`;
+    const message = `${refused.level} is lower than ${level}; it is taken once these VMs are off, and ${level} stays till then: ${whom}`;
+    return { type: TYPE, status: 'False', reason: 'LowerThanPlacedVMs', message };
+  }
+  if (blocked.length > 0) {
+    const message = `VMs are started with ${level}; hosts that cannot present it get none: ${blocked.map(wordsOf).join(', ')}`;
+    return { type: TYPE, status: 'False', reason: 'HostsBlocked', message };
+  }
+  return { type: TYPE, status: 'True', reason: 'InEffect', message: `VMs are started with ${level}` };
+}
+
+function wordsOf({ host, best }: BlockedHost): string {
+  return `${host} (${best === undefined ? 'no level' : `at most ${best}`})`;
+}
