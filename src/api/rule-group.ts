@@ -13,37 +13,32 @@ const MAX_HOSTS = 1024;
 /** Most violations and conflicts that a status lists. */
 export const MAX_LISTED = 32;
 
-const Members = withRules(
-  z.object({
-    names: z.array(ObjectName).max(MAX_MEMBERS).optional().meta({
-      description:
-        'VirtualMachines (same namespace) by name; one that does not exist yet counts once it does. Absent: none.',
-      'x-kubernetes-list-type': 'set',
+/** Objects by name, by label, or both. */
+function namesOrSelector(what: 'VirtualMachine' | 'Host', most: number, names: string, selector: string) {
+  return withRules(
+    z.object({
+      names: z.array(ObjectName).max(most).optional().meta({ description: names, 'x-kubernetes-list-type': 'set' }),
+      selector: LabelSelector.optional().meta({ description: selector }),
     }),
-    selector: LabelSelector.optional().meta({
-      description: 'VirtualMachines (same namespace) by label, besides those that are named. Absent: none.',
-    }),
-  }),
-  {
-    rule: 'has(self.names) && size(self.names) > 0 || has(self.selector)',
-    message: 'names no VirtualMachine: give names, selector or both',
-  },
+    {
+      rule: 'has(self.names) && size(self.names) > 0 || has(self.selector)',
+      message: `names no ${what}: give names, selector or both`,
+    },
+  );
+}
+
+const Members = namesOrSelector(
+  'VirtualMachine',
+  MAX_MEMBERS,
+  'VirtualMachines (same namespace) by name; one that does not exist yet counts once it does. Absent: none.',
+  'VirtualMachines (same namespace) by label, besides those that are named. Absent: none.',
 );
 
-const Hosts = withRules(
-  z.object({
-    names: z.array(ObjectName).max(MAX_HOSTS).optional().meta({
-      description: 'Hosts by name. Absent: none.',
-      'x-kubernetes-list-type': 'set',
-    }),
-    selector: LabelSelector.optional().meta({
-      description: 'Hosts by label, besides those that are named. Absent: none.',
-    }),
-  }),
-  {
-    rule: 'has(self.names) && size(self.names) > 0 || has(self.selector)',
-    message: 'names no Host: give names, selector or both',
-  },
+const Hosts = namesOrSelector(
+  'Host',
+  MAX_HOSTS,
+  'Hosts by name. Absent: none.',
+  'Hosts by label, besides those that are named. Absent: none.',
 );
 
 const RuleGroupSpec = withRules(
