@@ -62,6 +62,12 @@ export class RuleGroups {
     return { model, inEffect: judged.inEffect.has(key), conflicts };
   }
 
+  /** Keys of all groups that a VM is a member of, also of those without effect. */
+  keysAbout(virtualMachine: ObjectKey): ObjectKey[] {
+    const models = this.#judged(namespaceOf(virtualMachine))?.models ?? [];
+    return [...models].flatMap(([key, { members }]) => (members.has(virtualMachine) ? [key] : []));
+  }
+
   /** Keys of all groups of a namespace. */
   keysIn(namespace: string): ObjectKey[] {
     return [...(this.#namespaces.get(namespace)?.entries.keys() ?? [])];

@@ -18,7 +18,7 @@ export function ruleGroupController(deps: ControllerDependencies): Controller {
     sources: [
       source(informers.ruleGroups, (change) => [change.key, ...beside(change)]),
       source(informers.virtualMachines, (change) => (isAboutLabels(change) ? beside(change) : [])),
-      source(informers.instances, ({ key }) => ruleGroups.groupsOf(key).map(({ name }) => name)),
+      source(informers.instances, ({ key }) => ruleGroups.keysAbout(key)),
       source(informers.hosts, (change) => (isAboutLabels(change) ? informers.ruleGroups.keys() : [])),
       source(informers.clusters, () => informers.ruleGroups.keys()),
     ],

@@ -130,6 +130,16 @@ describe('two RuleGroups that contradict each other', () => {
     expect(conditionOf(older, 'Ready')?.status).toBe('True');
   });
 
+  it('tell where their VMs are, also the one without effect', async () => {
+    await ruleWhen('apart', 'NotInEffect', 'Satisfied');
+    await world.editVM('cache', { runStrategy: 'Halted' });
+    const stopping = await world.instanceWhen('cache', 'to be off', ({ spec }) => spec.powerState === 'Off');
+    await world.agentReports(stopping, 'Off');
+    await ruleWhen('apart', 'Kept', 'Satisfied');
+    await world.editVM('cache', { runStrategy: 'Always' });
+    await ruleWhen('apart', 'NotInEffect', 'Satisfied');
+  });
+
   it('do so no more when one of them goes', async () => {
     await world.client.delete(RuleGroup, { name: 'pair', namespace: 'default' });
     const left = await ruleWhen('apart', 'InEffect');
