@@ -1,15 +1,18 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { addResources, NO_RESOURCES, type Resources } from '../../core/model/host.ts';
-import type { Clock, ObjectKey, SharedInformer } from '../../kube/index.ts';
+import { type Clock, type ObjectKey, refOfKey, type SharedInformer } from '../../kube/index.ts';
 
 interface Placed {
   readonly host: string;
   readonly epoch: number;
   readonly reserved: Resources;
+  readonly disks: readonly { readonly volumeName: string }[];
 }
 
 /** How soon an instance that was created must have reached the cache. */
 const CACHE_LAG_MS = 5_000;
+/** The same where data hangs on it: a cache whose watch has broken off takes as long as its backoff. */
+const LONGEST_LAG_MS = 60_000;
 
 /**
  * What placed VMs have reserved on each host: what the cache shows, and placements that were decided a moment ago and
@@ -39,6 +42,17 @@ export class Reservations {
     this.#decidedMs.set(key, this.#clock.monotonicMs());
   }
 
+  /** The VM (key) that was placed with a Volume (key) a while ago, which the cache does not show yet. Undefined: none. */
+  placedWith(volume: ObjectKey): ObjectKey | undefined {
+    const { namespace, name } = refOfKey(volume);
+    for (const [key, decidedMs] of this.#decidedMs) {
+      if (this.#clock.monotonicMs() - decidedMs >= LONGEST_LAG_MS) continue;
+      const isOfNamespace = refOfKey(key).namespace === namespace;
+      if (isOfNamespace && this.#placed.get(key)?.disks.some((disk) => disk.volumeName === name)) return key;
+    }
+    return undefined;
+  }
+
   /** Whether an instance was created a moment ago that the cache does not show yet. */
   isOnItsWay(key: ObjectKey): boolean {
     const decidedMs = this.#decidedMs.get(key);
@@ -46,11 +60,12 @@ export class Reservations {
   }
 
   /** An older placement than is known is ignored: the cache may lag behind. */
-  #count(key: ObjectKey, { host, epoch, reserved }: Placed): void {
+  #count(key: ObjectKey, placed: Placed): void {
+    const { host, epoch, reserved } = placed;
     const known = this.#placed.get(key);
     if (known !== undefined && known.epoch > epoch) return;
     this.forget(key);
-    this.#placed.set(key, { host, epoch, reserved });
+    this.#placed.set(key, placed);
     const onHost = this.#byHost.get(host) ?? new Map<ObjectKey, Resources>();
     onHost.set(key, reserved);
     this.#byHost.set(host, onHost);

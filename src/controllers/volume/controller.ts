@@ -25,7 +25,7 @@ const RETRY_MS = 15_000;
 
 /** Protects Volumes that are in use, gives each to the host that shall work on it, and lets deleted ones go. */
 export function volumeController(deps: ControllerDependencies): Controller {
-  const { volumes, virtualMachines, instances, hosts, datastores } = deps.informers;
+  const { volumes, virtualMachines, instances, hosts, datastores, images } = deps.informers;
   const waiting = () =>
     volumes
       .list()
@@ -45,12 +45,25 @@ export function volumeController(deps: ControllerDependencies): Controller {
       ),
       source(hosts, waiting),
       source(datastores, waiting),
+      // A Volume may have been given to a host before it was known what it is copied from.
+      source(images, ({ key }) =>
+        volumes
+          .list()
+          .filter((volume) => copiesFrom(volume) === key)
+          .map(keyOf),
+      ),
     ],
     reconcile: (key, context) => reconcile(key, context, deps),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,
   });
+}
+
+/** Key of the Image that a Volume is still to be copied from. */
+function copiesFrom({ metadata, spec, status }: Volume): ObjectKey | undefined {
+  const { imageName } = spec.source;
+  return imageName === undefined || status?.path !== undefined ? undefined : `${metadata.namespace}/${imageName}`;
 }
 
 function volumeKeys(namespace: string | undefined, names: readonly string[]): ObjectKey[] {
@@ -138,11 +151,10 @@ async function assign(
 }
 
 /** Datastores that its host must see: its own, and until it is made that of the image it is copied from. */
-function datastoresOf({ metadata, spec, status }: Volume, { images }: ControllerDependencies['informers']): string[] {
-  const { imageName } = spec.source;
-  const copiesFrom = imageName === undefined || status?.path !== undefined ? undefined : imageName;
-  const image = copiesFrom === undefined ? undefined : images.find({ namespace: metadata.namespace, name: copiesFrom });
-  return [...new Set([spec.datastoreName, image?.spec.datastoreName ?? spec.datastoreName])];
+function datastoresOf(volume: Volume, { images }: ControllerDependencies['informers']): string[] {
+  const { datastoreName } = volume.spec;
+  const image = images.get(copiesFrom(volume) ?? '');
+  return [...new Set([datastoreName, image?.spec.datastoreName ?? datastoreName])];
 }
 
 function chooseHost(
@@ -166,11 +178,13 @@ function chooseHost(
 async function letGo(
   volume: Volume,
   { signal, clock }: ReconcileContext,
-  { client, informers }: ControllerDependencies,
+  { client, informers, reservations }: ControllerDependencies,
 ): Promise<Result> {
   const { namespace, name, finalizers, generation } = volume.metadata;
   const others = (finalizer: string) => finalizers.filter((other) => other !== finalizer);
   if (finalizers.includes(VOLUME_PROTECTION_FINALIZER)) {
+    const onItsWay = reservations.placedWith(keyOf(volume));
+    if (onItsWay !== undefined) return requeueAfter(RETRY_MS, `the instance of ${onItsWay} is not in the cache yet`);
     const holder = holderOf(namespace ?? '', name, informers);
     if (holder === undefined) {
       await writeFinalizers(volume, others(VOLUME_PROTECTION_FINALIZER), signal, client);
