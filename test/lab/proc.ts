@@ -10,6 +10,8 @@ export interface ProcessFacts {
   readonly sessionId: number;
   /** Clock ticks between boot and the start of the process: together with the pid it names one process for ever. */
   readonly startTicks: number;
+  /** Size of its address space, in bytes. 0: it is ending and has given back its memory, or is the kernel's own. */
+  readonly virtualBytes: number;
 }
 
 export function parseStat(stat: string): ProcessFacts {
@@ -22,6 +24,7 @@ export function parseStat(stat: string): ProcessFacts {
     sessionId: Number(fields[3]),
     threadCount: Number(fields[17]),
     startTicks: Number(fields[19]),
+    virtualBytes: Number(fields[20]),
   };
 }
 

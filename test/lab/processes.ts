@@ -177,10 +177,13 @@ function survivors(record: ProcessRecord): number[] {
   if (record.bootId !== bootId()) return [];
   const mark = `${MARK}=${pathsOf(dirname(dirname(record.logFile)), record.name).record}`;
   const led = isRunning(record);
-  return livingProcesses()
-    .filter((facts) => facts.sessionId === record.pid)
-    .map((facts) => facts.pid)
-    .filter((pid) => led || environmentOf(pid).includes(mark));
+  return (
+    livingProcesses()
+      .filter((facts) => facts.sessionId === record.pid)
+      // One that is ending has no environment any more. A host's first process waits so until all others of the host have ended.
+      .filter(({ pid, virtualBytes }) => led || virtualBytes === 0 || environmentOf(pid).includes(mark))
+      .map(({ pid }) => pid)
+  );
 }
 
 function forget(labFolder: string, name: string): void {

@@ -1,8 +1,6 @@
 import { type Cluster, type ClusterStatus, MAX_LISTED } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
-import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
-import { type Baseline, type BlockedHost, decideBaseline } from '../../core/imc/baseline.ts';
-import { keyOf } from '../../kube/index.ts';
+import { type Baseline, type BaselineInput, type BlockedHost, decideBaseline } from '../../core/imc/baseline.ts';
 import type { ConditionInput } from '../../runtime/index.ts';
 
 /** The CPU baseline of a Cluster, as its status tells it. */
@@ -15,12 +13,12 @@ const TYPE = 'BaselineReady';
 
 /**
  * @param hosts of the Cluster
- * @param instances of its VMs
+ * @param placed its VMs that are placed
  */
 export function baselineOf(
   { spec, status }: Cluster,
   hosts: readonly Host[],
-  instances: readonly VirtualMachineInstance[],
+  placed: BaselineInput['placed'],
 ): BaselineReport {
   const { mode, baseline: level } = spec.imc;
   if (mode === 'Disabled') {
@@ -34,7 +32,7 @@ export function baselineOf(
       name: metadata.name,
       cpuModels: modelsOf(seen?.cpu?.usableModels),
     })),
-    placed: instances.map((instance) => ({ name: keyOf(instance), cpuModel: instance.spec.cpu.model })),
+    placed,
   });
   return { baseline: statusOf(decided), condition: conditionOf(decided) };
 }

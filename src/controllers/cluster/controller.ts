@@ -2,7 +2,7 @@ import { Cluster, type ClusterStatus } from '../../api/cluster.ts';
 import { clusterOf, membershipOf } from '../../core/cluster/membership.ts';
 import { addResources, NO_RESOURCES } from '../../core/model/host.ts';
 import { allocatable, readiness } from '../../core/model/read-host.ts';
-import type { ObjectKey } from '../../kube/index.ts';
+import { keyOf, type ObjectKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
   Controller,
@@ -59,8 +59,12 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
   });
   const total = ready.map(allocatable).reduce(addResources, NO_RESOURCES);
   const reserved = ready.map(({ metadata }) => reservations.onHost(metadata.name)).reduce(addResources, NO_RESOURCES);
-  const instances = vms.flatMap(({ metadata }) => informers.instances.find(metadata) ?? []);
-  const { baseline, condition } = baselineOf(cluster, hosts, instances);
+  // Also those that the cache does not show yet: a level must not fall below what was given a moment ago.
+  const placed = vms.map(keyOf).flatMap((key) => {
+    const placement = reservations.placementOf(key);
+    return placement === undefined ? [] : [{ name: key, cpuModel: placement.cpu.model }];
+  });
+  const { baseline, condition } = baselineOf(cluster, hosts, placed);
   const conditions = [readyCondition(hosts.length, ready.length), condition, hostConflict(name, informers)];
   return {
     observedGeneration: generation,

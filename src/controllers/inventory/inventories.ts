@@ -93,7 +93,7 @@ export class Inventories {
 
   /** Hosts where a VM is or may be. A VM without instance may still run on the host that its status names. */
   hostsOf(key: string): readonly string[] {
-    const host = this.#reservations.hostOf(key) ?? this.#informers.virtualMachines.get(key)?.status?.host;
+    const host = this.#reservations.placementOf(key)?.host ?? this.#informers.virtualMachines.get(key)?.status?.host;
     return host === undefined ? [] : [host];
   }
 }

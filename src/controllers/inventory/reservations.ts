@@ -2,10 +2,12 @@ import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.
 import { addResources, NO_RESOURCES, type Resources } from '../../core/model/host.ts';
 import { type Clock, type ObjectKey, refOfKey, type SharedInformer } from '../../kube/index.ts';
 
-interface Placed {
+/** What is remembered of an instance's spec. */
+export interface Placed {
   readonly host: string;
   readonly epoch: number;
   readonly reserved: Resources;
+  readonly cpu: { readonly model?: string | undefined };
   readonly disks: readonly { readonly volumeName: string }[];
 }
 
@@ -94,8 +96,8 @@ export class Reservations {
     return sum;
   }
 
-  /** The host on which a VM is placed. Undefined: on none. */
-  hostOf(key: ObjectKey): string | undefined {
-    return this.#placed.get(key)?.host;
+  /** The placement of a VM, as the cache shows it or will. Undefined: there is none. */
+  placementOf(key: ObjectKey): Placed | undefined {
+    return this.#placed.get(key);
   }
 }

@@ -28,16 +28,22 @@ describe('a placement that the cache does not show yet', () => {
   it('counts on its host, and no more when it has failed', () => {
     reservations.assume(KEY, spec('a'));
     expect(reservations.onHost('a')).toEqual({ cpuCores: 1, memoryBytes: GIB });
-    expect(reservations.hostOf(KEY)).toBe('a');
+    expect(reservations.placementOf(KEY)?.host).toBe('a');
     reservations.forget(KEY);
     expect(reservations.onHost('a')).toEqual({ cpuCores: 0, memoryBytes: 0 });
-    expect(reservations.hostOf(KEY)).toBeUndefined();
+    expect(reservations.placementOf(KEY)?.host).toBeUndefined();
+  });
+
+  it('is known with its CPU model', () => {
+    const cpu = { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Westmere' };
+    reservations.assume(KEY, { ...spec('a'), cpu });
+    expect(reservations.placementOf(KEY)?.cpu.model).toBe('Westmere');
   });
 
   it('moves what it counts with a newer epoch, and ignores an older one', () => {
     reservations.assume(KEY, spec('a', 2));
     reservations.assume(KEY, spec('b', 1));
-    expect(reservations.hostOf(KEY)).toBe('a');
+    expect(reservations.placementOf(KEY)?.host).toBe('a');
     reservations.assume(KEY, spec('b', 3));
     expect([reservations.onHost('a').memoryBytes, reservations.onHost('b').memoryBytes]).toEqual([0, GIB]);
   });
@@ -67,6 +73,6 @@ describe('a placement that the cache does not show yet', () => {
     expect(reservations.isOnItsWay(KEY)).toBe(true);
     await clock.advance(6_000);
     expect(reservations.isOnItsWay(KEY)).toBe(false);
-    expect(reservations.hostOf(KEY)).toBe('a');
+    expect(reservations.placementOf(KEY)?.host).toBe('a');
   });
 });

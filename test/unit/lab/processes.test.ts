@@ -172,14 +172,14 @@ describe('a process of the lab', () => {
 
 describe('the kernel line of a process', () => {
   it('tells a dead process from one whose other threads still hold its files and ports', () => {
-    const facts = { pid: 1, state: 'Z', parentPid: 1, sessionId: 1, startTicks: 1 };
+    const facts = { pid: 1, state: 'Z', parentPid: 1, sessionId: 1, startTicks: 1, virtualBytes: 0 };
     expect(isDead({ ...facts, threadCount: 1 })).toBe(true);
     expect(isDead({ ...facts, threadCount: 3 })).toBe(false);
     expect(isDead({ ...facts, state: 'S', threadCount: 1 })).toBe(false);
   });
 
   it('is read right when the program name holds spaces and parentheses', () => {
-    const stat = `42 (a) S (b)) R 7 42 43 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 987654 0 0`;
+    const stat = `42 (a) S (b)) R 7 42 43 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 9 0 987654 4096 0`;
     expect(parseStat(stat)).toEqual({
       pid: 42,
       state: 'R',
@@ -187,6 +187,7 @@ describe('the kernel line of a process', () => {
       sessionId: 43,
       threadCount: 9,
       startTicks: 987_654,
+      virtualBytes: 4096,
     });
   });
 });
