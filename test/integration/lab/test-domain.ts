@@ -89,9 +89,12 @@ export async function waitForConsole(host: LabHost, name: string, wanted: RegExp
     `the console of ${name} to say ${wanted}`,
     () => {
       const text = consoleOf(host, name);
-      // The guest counts once a second, also between the lines that a command prints.
-      const found = wanted.exec(text) ?? wanted.exec(text.replaceAll(/^drover-guest \S+ counter=.*\n/gm, ''));
-      return found ? { ready: true, value: found } : { ready: false, because: `it ends with: ${text.slice(-300)}` };
+      // The guest counts once a second, also in the middle of what a command prints.
+      const rest = text.replaceAll(/drover-guest \S+ counter=\d+ boot=\w+\r?\n/g, '');
+      const found = wanted.exec(text) ?? wanted.exec(rest);
+      return found
+        ? { ready: true, value: found }
+        : { ready: false, because: `it ends with: ${rest.slice(-300)} ${text.slice(-100)}` };
     },
     { timeoutMs: BOOT_TIMEOUT_MS },
   );
