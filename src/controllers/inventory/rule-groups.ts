@@ -73,7 +73,9 @@ export class RuleGroups {
     return [...(this.#namespaces.get(namespace)?.entries.keys() ?? [])];
   }
 
-  #onGroup({ type, key, object }: Change<RuleGroup>): void {
+  #onGroup(change: Change<RuleGroup>): void {
+    if (!isAboutSpec(change)) return;
+    const { type, key, object } = change;
     const namespace = namespaceOf(key);
     const known = this.#namespaces.get(namespace) ?? { entries: new Map<ObjectKey, Entry>() };
     if (type === 'deleted') known.entries.delete(key);
@@ -140,6 +142,11 @@ export function namespaceOf(key: ObjectKey): string {
 
 interface Labelled {
   readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+}
+
+/** Whether a group came, went or says something else; a new status says nothing new. */
+export function isAboutSpec(change: Change<RuleGroup>): boolean {
+  return change.type !== 'updated' || change.object.metadata.generation !== change.previous.metadata.generation;
 }
 
 /** Whether a VM or host came, went or got other labels: what rules can pick it by. */

@@ -4,7 +4,7 @@ import type { ObjectKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, source } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
-import { isAboutLabels, namespaceOf } from '../inventory/rule-groups.ts';
+import { isAboutLabels, isAboutSpec, namespaceOf } from '../inventory/rule-groups.ts';
 import { writeStatus } from '../write-status.ts';
 import { statusOf } from './status.ts';
 
@@ -16,7 +16,7 @@ export function ruleGroupController(deps: ControllerDependencies): Controller {
   return new Controller({
     name: 'rulegroup',
     sources: [
-      source(informers.ruleGroups, (change) => [change.key, ...beside(change)]),
+      source(informers.ruleGroups, (change) => [change.key, ...(isAboutSpec(change) ? beside(change) : [])]),
       source(informers.virtualMachines, (change) => (isAboutLabels(change) ? beside(change) : [])),
       source(informers.instances, ({ key }) => ruleGroups.keysAbout(key)),
       source(informers.hosts, (change) => (isAboutLabels(change) ? informers.ruleGroups.keys() : [])),
