@@ -13,14 +13,14 @@ const REPORTS = join(CHECKOUT, '.lab', 'reports');
 interface Outcome {
   readonly name: string;
   readonly passed: number;
-  readonly failed: number;
+  readonly failures: readonly string[];
   readonly seconds: number;
 }
 
 async function main(): Promise<void> {
   const outcomes: Outcome[] = [];
   for (const step of CHEAP) outcomes.push(await runStep(step));
-  if (outcomes.every((outcome) => outcome.failed === 0)) {
+  if (outcomes.every((outcome) => outcome.failures.length === 0)) {
     await installForRealParts(lines(say));
     for (const step of ON_REAL_PARTS) outcomes.push(await runStep(step));
   } else {
@@ -29,16 +29,20 @@ async function main(): Promise<void> {
   summarize(outcomes);
 }
 
+/** What failed stands at the end, with its reason: often that is all that is kept of a long output. */
 function summarize(outcomes: readonly Outcome[]): void {
   say('');
-  for (const { name, passed, failed, seconds } of outcomes) {
+  let [passed, failed] = [0, 0];
+  for (const outcome of outcomes) {
+    const { name, failures, seconds } = outcome;
+    passed += outcome.passed;
+    failed += failures.length;
     say(
-      `${name.padEnd(14)} ${failed === 0 ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(7)} s   ${passed} passed, ${failed} failed`,
+      `${name.padEnd(14)} ${failures.length === 0 ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(7)} s   ${outcome.passed} passed, ${failures.length} failed`,
     );
   }
-  const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0);
-  const failed = sum((outcome) => outcome.failed);
-  say(`${sum((outcome) => outcome.passed)} passed, ${failed} failed`);
+  for (const { name, failures } of outcomes) for (const failure of failures) say(`${name}: ${failure}`);
+  say(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
@@ -53,7 +57,7 @@ async function runStep(step: Step): Promise<Outcome> {
 async function runCheck([command, ...args]: readonly [string, ...string[]]): Promise<
   Omit<Outcome, 'name' | 'seconds'>
 > {
-  return { passed: 0, failed: (await exitCodeOf(command, args)) === 0 ? 0 : 1 };
+  return { passed: 0, failures: (await exitCodeOf(command, args)) === 0 ? [] : [`${command} ${args.join(' ')}`] };
 }
 
 async function runSuite(name: string): Promise<Omit<Outcome, 'name' | 'seconds'>> {
@@ -62,9 +66,7 @@ async function runSuite(name: string): Promise<Omit<Outcome, 'name' | 'seconds'>
   rmSync(file, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   const exitCode = await exitCodeOf('vitest', ['run', '--project', name, ...reporters]);
-  const result = readSuiteResult(existsSync(file) ? readFileSync(file, 'utf8') : undefined, exitCode);
-  for (const complaint of result.complaints) say(`${name}: ${complaint}`);
-  return { passed: result.passed, failed: result.failed };
+  return readSuiteResult(existsSync(file) ? readFileSync(file, 'utf8') : undefined, exitCode);
 }
 
 async function exitCodeOf(command: string, args: readonly string[]): Promise<number> {
