@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly domainRunDirectory: string;
   /** Pid file of the libvirt daemon. */
   readonly libvirtPidFile: string;
+  /** Folder of the certificates by which hosts' libvirt know each other. */
+  readonly pkiDirectory: string;
   /** IP address at which others reach this host. */
   readonly address: string;
   /** TCP port for load figures; 0 picks a free one. */
@@ -89,6 +91,8 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     bootID,
     events,
     instances: informers.instances,
+    incoming: informers.incoming,
+    pkiDirectory: options.pkiDirectory,
     virtualization: virtualization.type,
     portOf: (nic) => switches.portOf(nic),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
@@ -113,12 +117,13 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     datastores,
     switches,
     domains: instances.domains,
+    incoming: instances.incoming,
   });
   const manager = new Manager({
     log,
     metrics,
     informers: Object.values(informers),
-    controllers: () => [instances.controller, volumes.controller, images],
+    controllers: () => [instances.controller, instances.incoming.controller, volumes.controller, images],
     http: options.http,
     clock,
   });

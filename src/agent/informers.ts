@@ -30,6 +30,10 @@ export function agentInformers(client: KubeClient, host: string, log: Logger) {
       fieldSelector: `spec.host=${host}`,
       indexes: { [BY_DOMAIN_UUID]: ({ spec }) => [spec.domainUUID] },
     }),
+    incoming: typedInformer(VirtualMachineInstance, {
+      ...common('VirtualMachineInstance'),
+      fieldSelector: `spec.migration.targetHost=${host}`,
+    }),
     volumes: typedInformer(Volume, { ...common('Volume'), fieldSelector: `status.host=${host}` }),
     images: typedInformer(Image, { ...common('Image'), fieldSelector: `status.host=${host}` }),
     hosts: typedInformer(Host, { ...common('Host'), fieldSelector: `metadata.name=${host}` }),

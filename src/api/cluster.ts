@@ -3,6 +3,7 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { CpuLevelName } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
+import { quantityField } from './common/quantity.ts';
 import { LabelSelector } from './common/selector.ts';
 import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
 
@@ -27,6 +28,49 @@ const Imc = withRules(
   },
 );
 
+const LiveMigration = z
+  .object({
+    maxPerCluster: z.int().min(1).max(1000).default(5).meta({
+      description: 'How many VMs migrate at once. Default 5.',
+    }),
+    maxPerHost: z.int().min(1).max(100).default(2).meta({
+      description: 'In how many migrations a host takes part at once, as source or target. Default 2.',
+    }),
+    bandwidth: quantityField({ least: '1Mi', tooSmall: 'is too little: libvirt counts in MiB/s, so at least 1Mi' })
+      .optional()
+      .meta({
+        description:
+          'Most that a host sends for all its migrations together, in bytes per second as a quantity (`1Gi`). Absent: no limit.',
+      }),
+    maxDowntimeMilliseconds: z.int().min(1).max(60_000).default(500).meta({
+      description:
+        'How long a guest may stand still at the end, in milliseconds. A migration begins with 100 and is allowed more, up to this, when it stalls. Default 500.',
+    }),
+    autoConverge: z.boolean().default(true).meta({
+      description: 'Whether a guest that writes memory faster than it is copied is slowed down. Default true.',
+    }),
+    postCopy: z.enum(['Never', 'AfterStall']).default('Never').meta({
+      description:
+        'AfterStall: a migration that nothing else brings to its end lets the guest run at the target and fetch its memory from there. If the link or the source fails then, the guest is lost. Default Never.',
+    }),
+    transport: z.enum(['TLS', 'TCP']).default('TLS').meta({
+      description:
+        'How hosts speak with each other. TCP: in the clear and without proof of who they are; only for a network of their own. Default TLS.',
+    }),
+    progressTimeoutSeconds: z.int().min(1).max(86_400).default(150).meta({
+      description:
+        'After how long without progress a migration that may not become slower or longer is given up, in seconds. Default 150.',
+    }),
+    completionTimeoutSecondsPerGiB: z.int().min(1).max(86_400).default(150).meta({
+      description:
+        'After how long a migration goes on by post-copy where that is allowed, and else is given up, in seconds for each GiB of memory. Default 150.',
+    }),
+  })
+  .prefault({})
+  .meta({
+    description: 'How VMs of the Cluster are moved between its hosts while they run. Default: the defaults below.',
+  });
+
 const ClusterSpec = z
   .object({
     hostSelector: LabelSelector.optional().meta({
@@ -37,6 +81,7 @@ const ClusterSpec = z
       description:
         'CPU baseline (vSphere: EVC): one CPU for all VMs, so that each can run on every host. A higher level reaches a VM at its next power cycle (condition RestartRequired); a lower one is not taken while VMs are placed that have more. Default: disabled.',
     }),
+    migration: LiveMigration,
   })
   .meta({ description: 'Which hosts belong together, and what they share.' });
 
@@ -160,4 +205,5 @@ export const Cluster = defineKind({
   ],
 });
 export type Cluster = z.output<typeof Cluster.object>;
+export type LiveMigrationSpec = Cluster['spec']['migration'];
 export type ClusterStatus = NonNullable<Cluster['status']>;

@@ -176,6 +176,30 @@ const HostStatus = z
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['uuid'],
       }),
+    incomingMigrations: z
+      .array(
+        z.object({
+          uid: z.string().max(64).meta({ description: 'uid of the Migration.' }),
+          virtualMachine: z.string().max(320).meta({ description: 'namespace/name of the VM.' }),
+          ready: z.boolean().meta({ description: 'Whether everything that the VM needs is there.' }),
+          reason: z.string().max(64).optional().meta({ description: 'Why not, in CamelCase. Absent: it is ready.' }),
+          message: z.string().max(1024).optional().meta({ description: 'The same in words. Absent: it is ready.' }),
+          domain: z.enum(['Absent', 'Receiving', 'Running']).meta({
+            description: 'The copy of the VM here. Receiving: its memory is on its way, and it does not run.',
+          }),
+          answers: z.string().max(64).optional().meta({
+            description:
+              'The `endedAt` of the break that the source could not tell the end of: the domain was looked for after it. Absent: there was none.',
+          }),
+        }),
+      )
+      .max(64)
+      .default([])
+      .meta({
+        description: 'VMs that move to this host, and whether it is ready for them. Default: none.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['uid'],
+      }),
     conditions: Conditions,
   })
   .meta({ description: 'What the host is and has; written by its agent. Absent: not reported yet.' });
@@ -242,3 +266,4 @@ export const Host = defineKind({
 });
 export type Host = z.output<typeof Host.object>;
 export type HostStatus = NonNullable<Host['status']>;
+export type IncomingMigration = HostStatus['incomingMigrations'][number];

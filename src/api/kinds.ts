@@ -2,6 +2,7 @@ import { Cluster } from './cluster.ts';
 import { Datastore } from './datastore.ts';
 import { Host } from './host.ts';
 import { Image } from './image.ts';
+import { Migration } from './migration.ts';
 import { PortGroup, VirtualSwitch } from './network.ts';
 import { RuleGroup } from './rule-group.ts';
 import { VirtualMachine } from './virtual-machine.ts';
@@ -14,6 +15,7 @@ export const KINDS = {
   Datastore,
   Host,
   Image,
+  Migration,
   PortGroup,
   RuleGroup,
   VirtualMachine,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { ObservedGeneration } from './common/status.ts';
+import { InstanceMigrationStatus } from './virtual-machine-instance-migration.ts';
 
 /** What the host made of a VirtualMachineInstance; written by its agent. */
 export const InstanceStatus = z
@@ -85,6 +86,7 @@ export const InstanceStatus = z
       })
       .optional()
       .meta({ description: 'What the guest tools report. Absent: not running.' }),
+    migration: InstanceMigrationStatus.optional(),
     conditions: Conditions,
   })
   .meta({ description: 'What the host made of it; written by the agent of that host. Absent: not seen yet.' });

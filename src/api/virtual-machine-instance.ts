@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
+import { InstanceMigration, Sealed } from './virtual-machine-instance-migration.ts';
 import { InstanceStatus } from './virtual-machine-instance-status.ts';
 
 /** A disk as the host attaches it: nothing is left to look up. */
@@ -35,15 +36,6 @@ const InstanceNic = z.object({
     .max(64)
     .optional()
     .meta({ description: 'Place in the boot order. Absent: not booted from.' }),
-});
-
-/** A secret that only the host of the intent can open. */
-const Sealed = z.object({
-  source: z
-    .string()
-    .max(512)
-    .meta({ description: 'uid/resourceVersion of the Secret, and the key of the host: sealed anew when one changes.' }),
-  box: z.string().max(400_000).meta({ description: 'The sealed bytes (base64).' }),
 });
 
 const InstanceSpec = withRules(
@@ -132,6 +124,7 @@ const InstanceSpec = withRules(
       })
       .optional()
       .meta({ description: 'NoCloud seed. Absent: none.' }),
+    migration: InstanceMigration.optional(),
   }),
   {
     rule: 'self.epoch >= oldSelf.epoch',
@@ -175,7 +168,7 @@ export const VirtualMachineInstance = defineKind({
   rules: [VIRTUAL_MACHINE_NAME_RULE],
   spec: InstanceSpec,
   status: InstanceStatus,
-  selectableFields: ['.spec.host'],
+  selectableFields: ['.spec.host', '.spec.migration.targetHost'],
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'State of the domain' },
     { name: 'Wanted', type: 'string', jsonPath: '.spec.powerState', description: 'State that it shall have' },
@@ -183,6 +176,13 @@ export const VirtualMachineInstance = defineKind({
     { name: 'Epoch', type: 'integer', jsonPath: '.spec.epoch', description: 'Number of the placement' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
     { name: 'Reason', type: 'string', jsonPath: '.status.reason', description: 'Why it is in this state', priority: 1 },
+    {
+      name: 'Migrates To',
+      type: 'string',
+      jsonPath: '.spec.migration.targetHost',
+      description: 'Host that it moves to',
+      priority: 1,
+    },
     {
       name: 'UUID',
       type: 'string',

@@ -7,7 +7,18 @@ export const VirtualMachineStatus = z
   .object({
     observedGeneration: ObservedGeneration,
     phase: z
-      .enum(['Pending', 'Starting', 'Running', 'Paused', 'Stopping', 'Halted', 'CrashLoop', 'Failed', 'Unknown'])
+      .enum([
+        'Pending',
+        'Starting',
+        'Running',
+        'Migrating',
+        'Paused',
+        'Stopping',
+        'Halted',
+        'CrashLoop',
+        'Failed',
+        'Unknown',
+      ])
       .optional()
       .meta({
         description:

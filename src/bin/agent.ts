@@ -17,6 +17,7 @@ interface Flags {
   readonly domainLogDir: string;
   readonly domainRunDir: string;
   readonly libvirtPidFile: string;
+  readonly pkiDir: string;
   readonly address?: string;
   readonly usagePort: number;
   readonly leaseDuration: number;
@@ -53,6 +54,7 @@ const program = new Command('drover-agent')
   .option('--run-dir <folder>', 'what a reboot may take: cloud-init seeds', '/run/drover')
   .option('--domain-log-dir <folder>', 'where libvirt writes the logs of domains', '/var/log/libvirt/qemu')
   .option('--domain-run-dir <folder>', 'where libvirt keeps its record of running domains', '/run/libvirt/qemu')
+  .option('--pki-dir <folder>', "certificates by which the hosts' libvirt know each other", '/etc/pki/drover')
   .option('--libvirt-pid-file <file>', 'pid file of the libvirt daemon', '/run/libvirtd.pid')
   .addOption(
     new Option(
@@ -94,6 +96,7 @@ async function main(): Promise<void> {
         domainLogDirectory: flags.domainLogDir,
         domainRunDirectory: flags.domainRunDir,
         libvirtPidFile: flags.libvirtPidFile,
+        pkiDirectory: flags.pkiDir,
         address: flags.address ?? (await ownAddressTowards(connection.server)),
         usagePort: flags.usagePort,
         version: version(),

@@ -4,6 +4,7 @@ export const FIELD_MANAGERS = {
   datastore: 'drover-operator-datastore',
   host: 'drover-operator-host',
   image: 'drover-operator-image',
+  migration: 'drover-operator-migration',
   portGroup: 'drover-operator-portgroup',
   ruleGroup: 'drover-operator-rulegroup',
   usage: 'drover-operator-usage',

@@ -2,6 +2,7 @@ import { Cluster } from '../api/cluster.ts';
 import { Datastore } from '../api/datastore.ts';
 import { Host } from '../api/host.ts';
 import { Image } from '../api/image.ts';
+import { Migration } from '../api/migration.ts';
 import { PortGroup, VirtualSwitch } from '../api/network.ts';
 import { RuleGroup } from '../api/rule-group.ts';
 import { VirtualMachine } from '../api/virtual-machine.ts';
@@ -17,6 +18,10 @@ import { leaseInformer } from './host/lease.ts';
 export const BY_VOLUME = 'volume';
 /** Index of instances by host. */
 export const BY_HOST = 'host';
+/** Index of instances by the key of the Migration that they are in. */
+export const BY_MIGRATION = 'migration';
+/** Index of Migrations by the key of their VM. */
+export const BY_VM = 'virtualMachine';
 /** Index of VirtualMachines by the key of each PortGroup they name. */
 export const BY_PORT_GROUP = 'portGroup';
 
@@ -35,10 +40,17 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
       fieldManagers: [],
       indexes: {
         [BY_HOST]: ({ spec }) => [spec.host],
+        [BY_MIGRATION]: ({ metadata, spec }) =>
+          spec.migration === undefined ? [] : [`${metadata.namespace}/${spec.migration.name}`],
         [BY_VOLUME]: ({ metadata, spec }) => spec.disks.map(({ volumeName }) => `${metadata.namespace}/${volumeName}`),
       },
     }),
     leases: leaseInformer(common),
+    migrations: typedInformer(Migration, {
+      ...common,
+      fieldManagers: [FIELD_MANAGERS.migration],
+      indexes: { [BY_VM]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.virtualMachineName}`] },
+    }),
     portGroups: typedInformer(PortGroup, { ...common, fieldManagers: [FIELD_MANAGERS.portGroup] }),
     ruleGroups: typedInformer(RuleGroup, { ...common, fieldManagers: [FIELD_MANAGERS.ruleGroup] }),
     switches: typedInformer(VirtualSwitch, { ...common, fieldManagers: [FIELD_MANAGERS.virtualSwitch] }),

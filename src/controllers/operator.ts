@@ -11,6 +11,7 @@ import { createInformers, type Informers } from './informers.ts';
 import { Inventories } from './inventory/inventories.ts';
 import { Reservations } from './inventory/reservations.ts';
 import { RuleGroups } from './inventory/rule-groups.ts';
+import { migrationController } from './migration/controller.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
 import { ruleGroupController } from './rule-group/controller.ts';
@@ -93,6 +94,7 @@ function controllers(
     datastoreController(deps),
     hostController(deps),
     imageController(deps),
+    migrationController(deps),
     portGroupController(deps),
     ruleGroupController(deps),
     usageController(deps),

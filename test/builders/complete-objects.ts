@@ -27,7 +27,21 @@ function secret(): object {
 function cluster(): KubeObject {
   return object(
     'Cluster',
-    { hostSelector: labelSelector(), imc: { mode: 'Baseline', baseline: 'Haswell-noTSX-IBRS' } },
+    {
+      hostSelector: labelSelector(),
+      imc: { mode: 'Baseline', baseline: 'Haswell-noTSX-IBRS' },
+      migration: {
+        maxPerCluster: 5,
+        maxPerHost: 2,
+        bandwidth: '1Gi',
+        maxDowntimeMilliseconds: 500,
+        autoConverge: true,
+        postCopy: 'Never',
+        transport: 'TLS',
+        progressTimeoutSeconds: 150,
+        completionTimeoutSecondsPerGiB: 150,
+      },
+    },
     {
       baseline: {
         level: 'Haswell-noTSX-IBRS',
@@ -85,6 +99,17 @@ function host(): KubeObject {
       switches: [{ name: 'lan', available: false, message: 'there is no interface eth1' }],
       foreignDomains: [{ uuid: 'f0', name: 'other', state: 'running' }],
       strayDomains: [{ uuid: 'f1', virtualMachine: 'default/web', epoch: 3, message: 'no intent names it' }],
+      incomingMigrations: [
+        {
+          uid: 'm-1',
+          virtualMachine: 'default/web',
+          ready: false,
+          reason: 'DatastoreUnavailable',
+          message: 'disk "root" is not there',
+          domain: 'Absent',
+          answers: '2026-01-02T03:04:05Z',
+        },
+      ],
     },
   );
 }
@@ -102,6 +127,59 @@ function image(): KubeObject {
       virtualSize: '2Gi',
     },
   );
+}
+
+function migrationProgress(): object {
+  return {
+    at: '2026-01-02T03:04:05Z',
+    totalBytes: 2 ** 31,
+    processedBytes: 2 ** 30,
+    remainingBytes: 2 ** 30,
+    bytesPerSecond: 2 ** 28,
+    dirtiedBytesPerSecond: 2 ** 20,
+    iteration: 1,
+    maxDowntimeMilliseconds: 100,
+    throttlePercent: 20,
+    postCopy: false,
+  };
+}
+
+function migration(): KubeObject {
+  return object(
+    'Migration',
+    { virtualMachineName: 'web', targetHost: 'host-2', cause: 'User', ttlSecondsAfterFinished: 3600 },
+    {
+      phase: 'Failed',
+      sourceHost: 'host-1',
+      targetHost: 'host-2',
+      sourceEpoch: 3,
+      placement: 'host-2: chosen',
+      startedAt: '2026-01-02T03:04:05Z',
+      finishedAt: '2026-01-02T03:05:05Z',
+      progressPercent: 50,
+      progress: migrationProgress(),
+      downtimeMilliseconds: 80,
+      failures: [{ reason: 'NotConverging', message: 'the guest writes faster than is copied' }],
+    },
+  );
+}
+
+function instanceMigration(): object {
+  return {
+    name: 'web-to-host-2',
+    uid: 'm-1',
+    targetHost: 'host-2',
+    targetAddress: '192.0.2.12',
+    order: 'Migrate',
+    transport: 'TLS',
+    bandwidthBytesPerSecond: 2 ** 29,
+    maxDowntimeMilliseconds: 500,
+    autoConverge: true,
+    postCopy: false,
+    progressTimeoutSeconds: 150,
+    completionTimeoutSeconds: 300,
+    sealedUserData: { source: 'uid/1', box: 'Ym94' },
+  };
 }
 
 function virtualSwitch(): KubeObject {
@@ -231,6 +309,7 @@ function instance(): KubeObject {
         sealedUserData: { source: 'uid/1', box: 'Ym94' },
         networkData: 'version: 2\n',
       },
+      migration: instanceMigration(),
     },
     instanceStatus(),
   );
@@ -252,6 +331,16 @@ function instanceStatus(): object {
     nextStartAt: '2026-01-02T03:05:05Z',
     lastStop: { at: '2026-01-02T03:04:55Z', reason: 'Crashed' },
     restartRequired: ['spec.cpu'],
+    migration: {
+      uid: 'm-1',
+      phase: 'Failed',
+      startedAt: '2026-01-02T03:04:05Z',
+      endedAt: '2026-01-02T03:05:05Z',
+      reason: 'NotConverging',
+      message: 'the guest writes faster than is copied',
+      progress: migrationProgress(),
+      downtimeMilliseconds: 80,
+    },
     guestTools: { connected: true, hostname: 'web', os: 'Debian GNU/Linux 12', addresses: ['192.0.2.7'] },
   };
 }
@@ -265,6 +354,7 @@ export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> =
   Datastore: [datastore()],
   Host: [host()],
   Image: [image()],
+  Migration: [migration()],
   PortGroup: [portGroup()],
   RuleGroup: [
     ruleGroup({ type: 'VMsToHosts', hosts: { names: ['host-1'], selector: labelSelector() }, relation: 'MustRunOn' }),

@@ -175,7 +175,7 @@ export class Story {
   async cleanUp(): Promise<void> {
     await this.kubectl([
       'delete',
-      'virtualmachines,volumes,rulegroups',
+      'virtualmachines,volumes,rulegroups,migrations',
       '--all',
       '--namespace=default',
       '--wait=false',

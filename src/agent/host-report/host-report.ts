@@ -35,6 +35,7 @@ export interface HostReportDependencies {
   readonly datastores: Reporting<HostStatus['datastores']>;
   readonly switches: Reporting<HostStatus['switches']>;
   readonly domains: Reporting<Pick<HostStatus, 'foreignDomains' | 'strayDomains'>>;
+  readonly incoming: Reporting<HostStatus['incomingMigrations']>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -77,7 +78,12 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       const observation = { ...deps, ...deps.domains.report(), ...seen, usage: deps.usage };
       const status = hostStatus(
         host,
-        { ...observation, datastores: deps.datastores.report(), switches: deps.switches.report() },
+        {
+          ...observation,
+          datastores: deps.datastores.report(),
+          switches: deps.switches.report(),
+          incomingMigrations: deps.incoming.report(),
+        },
         deps.clock.now(),
       );
       await writeStatus(deps.client, Host, host, status, signal);
@@ -97,6 +103,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       deps.datastores.onChange(wake),
       deps.switches.onChange(wake),
       deps.domains.onChange(wake),
+      deps.incoming.onChange(wake),
       deps.libvirt.on('connected', wake),
       deps.libvirt.on('disconnected', wake),
     ];

@@ -16,10 +16,12 @@ export interface HostObservation {
   readonly switches: HostStatus['switches'];
   readonly foreignDomains: HostStatus['foreignDomains'];
   readonly strayDomains: HostStatus['strayDomains'];
+  readonly incomingMigrations: HostStatus['incomingMigrations'];
 }
 
 /** What the schema allows; more are left out, in the order given. */
 const MAX_ENTRIES = 256;
+const MAX_INCOMING = 64;
 
 /** Pure: the status that says it. Transition times follow from the status before. */
 export function hostStatus(host: Host, seen: HostObservation, now: Date): HostStatus {
@@ -37,6 +39,7 @@ export function hostStatus(host: Host, seen: HostObservation, now: Date): HostSt
     switches: seen.switches.slice(0, MAX_ENTRIES),
     foreignDomains: seen.foreignDomains.slice(0, MAX_ENTRIES),
     strayDomains: seen.strayDomains.slice(0, MAX_ENTRIES),
+    incomingMigrations: seen.incomingMigrations.slice(0, MAX_INCOMING),
     conditions: [...setConditions(own, conditions, now)],
   };
 }

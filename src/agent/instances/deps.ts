@@ -18,12 +18,16 @@ export interface InstancesDeps {
   readonly events: EventRecorder;
   /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
+  /** The same whose VM moves to this host. */
+  readonly incoming: SharedInformer<VirtualMachineInstance>;
   readonly libvirt: Libvirt;
   readonly virtualization: 'kvm' | 'qemu';
   /** Makes sure that the bridge of a NIC is there. @throws CodedError when it cannot be. */
   readonly portOf: (nic: InstanceNic) => Promise<NicPort>;
   /** Opens user-data that was sealed for this host; see `openSealed`. @throws Error when it cannot be opened. */
   readonly openUserData: (box: string, context: string) => string;
+  /** Folder of the certificates by which hosts know each other, as libvirt names the files. */
+  readonly pkiDirectory: string;
   /** Directory of what must survive a reboot. */
   readonly stateDirectory: string;
   /** Directory of the cloud-init seeds: for secrets, so best in memory. */

@@ -12,6 +12,7 @@ import {
   SuspendedDetail,
 } from '../../libvirt/index.ts';
 import type { Clock } from '../../runtime/index.ts';
+import type { JobParameters } from '../migrations/progress.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 import type { StartUnderWay } from './start-domain.ts';
 
@@ -24,6 +25,8 @@ export interface DomainEventsOptions {
   readonly starting: ReadonlyMap<string, StartUnderWay>;
   /** A domain of Drover stopped; told just before the table shows that it is gone. */
   readonly onStop: (entry: DomainEntry, stop: Stop) => void;
+  /** A job of a domain (by UUID) has ended, with these figures. */
+  readonly onJobCompleted: (uuid: string, params: JobParameters) => void;
   /** Something happened that the table cannot follow: a listing is needed. */
   readonly onUnclear: () => void;
 }
@@ -33,6 +36,7 @@ export async function followDomainEvents(options: DomainEventsOptions): Promise<
   const ends = [
     await options.libvirt.events.on('lifecycle', (event) => onLifecycle(options, event)),
     await options.libvirt.events.on('agentLifecycle', (event) => onAgentLifecycle(options, event)),
+    await options.libvirt.events.on('jobCompleted', ({ dom, params }) => options.onJobCompleted(dom.uuid, params)),
   ];
   return () => {
     for (const end of ends) end();

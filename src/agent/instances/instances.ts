@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { Stop } from '../../core/instance/index.ts';
 import { domainName } from '../../domain/index.ts';
 import { removeSeed } from '../../host/index.ts';
 import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
+import { Incoming } from '../migrations/incoming.ts';
+import { Outgoing } from '../migrations/outgoing.ts';
 import { BY_DOMAIN_UUID, type InstancesDeps } from './deps.ts';
 import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
@@ -17,7 +20,7 @@ import { instanceMetrics } from './metrics.ts';
 import { ownEntry } from './observe.ts';
 import { reconcileInstance, type Scope } from './reconcile.ts';
 import { RunRecords } from './run-records.ts';
-import type { StartUnderWay } from './start-domain.ts';
+import { prepareArrival, type StartUnderWay } from './start-domain.ts';
 
 const RESYNC_INTERVAL_MS = 60_000;
 /** A start may take two minutes when the host is busy. */
@@ -28,6 +31,8 @@ export class Instances {
   readonly controller: Controller;
   /** Domains that no intent speaks of, for Host.status. */
   readonly domains: DomainsReport;
+  /** VMs that move to this host. */
+  readonly incoming: Incoming;
   readonly #deps: InstancesDeps;
   readonly #table: DomainTable;
   readonly #memories = new Memories();
@@ -35,6 +40,7 @@ export class Instances {
   readonly #guestTools: GuestTools;
   readonly #ghosts: Ghosts;
   readonly #leftovers: Leftovers;
+  readonly #outgoing: Outgoing;
   readonly #listing: Listing;
   readonly #scope: Scope;
 
@@ -66,8 +72,34 @@ export class Instances {
       intervalMs: deps.resyncIntervalMs ?? RESYNC_INTERVAL_MS,
       onListed: (becameCurrent) => this.#onListed(becameCurrent),
     });
+    const outgoing = new Outgoing({
+      libvirt,
+      table: this.#table,
+      pkiDirectory: deps.pkiDirectory,
+      onMoved: (entry) => this.#onStop(entry, { at: clock.now().toISOString(), reason: 'Migrated' }),
+      onChange: (uuid) => this.#enqueueUuid(uuid),
+      clock,
+      log,
+      metrics,
+    });
+    this.incoming = new Incoming({
+      incoming: deps.incoming,
+      table: this.#table,
+      prepare: async (instance) => {
+        // So that what is made now is removed when the VM does not come.
+        this.#memories.of(keyOf(instance), instance.spec.virtualMachineUID).hasSeed = true;
+        await prepareArrival(deps, instance);
+      },
+      onGone: (key) => this.controller.enqueue(key),
+      clock,
+      log,
+      metrics,
+    });
+    this.#outgoing = outgoing;
     this.#scope = {
+      outgoing,
       observer: {
+        outgoing,
         host: deps.host,
         bootID: deps.bootID,
         table: this.#table,
@@ -113,11 +145,8 @@ export class Instances {
         clock,
         log,
         starting: this.#starting,
-        onStop: ({ identity }, stop) => {
-          if (identity === undefined) return;
-          const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
-          memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
-        },
+        onStop: (entry, stop) => this.#onStop(entry, stop),
+        onJobCompleted: (uuid, params) => this.#outgoing.onCompleted(uuid, params),
         onUnclear: () => this.#listing.soon(),
       }),
     ];
@@ -136,7 +165,8 @@ export class Instances {
     const instance = this.#deps.instances.get(key);
     const leftover = this.#leftoverOf(key, instance);
     const results: Result[] = [];
-    if (leftover !== undefined) results.push(await this.#leftovers.settle(key, leftover, context));
+    const isExpected = leftover?.identity && this.incoming.expects(key, leftover.identity.virtualMachineUID);
+    if (leftover !== undefined && !isExpected) results.push(await this.#leftovers.settle(key, leftover, context));
     if (instance !== undefined) {
       const memory = this.#memories.of(key, instance.spec.virtualMachineUID);
       results.push(await reconcileInstance(this.#scope, instance, memory, context));
@@ -156,7 +186,14 @@ export class Instances {
     return entry.identity.virtualMachineUID === instance?.spec.virtualMachineUID ? undefined : entry;
   }
 
+  #onStop({ identity }: DomainEntry, stop: Stop): void {
+    if (identity === undefined) return;
+    const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
+    memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
+  }
+
   async #forget(key: ObjectKey): Promise<void> {
+    if (this.#deps.incoming.get(key) !== undefined) return;
     const memory = this.#memories.find(key);
     if (memory?.hasSeed) await removeSeed(this.#deps.seedDirectory, memory.virtualMachineUID);
     this.#memories.forget(key);
@@ -175,10 +212,15 @@ export class Instances {
   #enqueueDomain(entry: DomainEntry | undefined): void {
     if (entry === undefined) return;
     const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(entry.name) ?? [];
-    if (namespace !== undefined && name !== undefined) this.controller.enqueue(`${namespace}/${name}`);
-    for (const instance of this.#deps.instances.byIndex(BY_DOMAIN_UUID, entry.uuid)) {
-      this.controller.enqueue(keyOf(instance));
+    if (namespace !== undefined && name !== undefined) {
+      this.controller.enqueue(`${namespace}/${name}`);
+      this.incoming.onDomainChange(`${namespace}/${name}`);
     }
+    this.#enqueueUuid(entry.uuid);
+  }
+
+  #enqueueUuid(uuid: string): void {
+    for (const instance of this.#deps.instances.byIndex(BY_DOMAIN_UUID, uuid)) this.controller.enqueue(keyOf(instance));
   }
 
   #onListed(becameCurrent: boolean): void {

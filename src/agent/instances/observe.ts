@@ -2,6 +2,7 @@ import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.
 import {
   endInStatus,
   type GuestReport,
+  type MigrationJob,
   type ObservedDomain,
   type Obstacle,
   type PauseCause,
@@ -14,6 +15,7 @@ import {
 } from '../../core/instance/index.ts';
 import { changedFields, domainName } from '../../domain/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
+import type { Outgoing } from '../migrations/outgoing.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 import { loggedEnd } from './logged-end.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -26,6 +28,7 @@ export interface Observer {
   readonly records: RunRecords;
   readonly logDirectory: string;
   readonly guestReport: (uuid: string) => GuestReport | undefined;
+  readonly outgoing: Outgoing;
 }
 
 /** Gathers what decides over one VM: from memory, but for the log of a domain whose end nobody saw. */
@@ -44,6 +47,7 @@ export async function observe(
   const end = domain === undefined && run !== undefined ? await endOf(observer, instance, memory, run, now) : undefined;
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
   const { refusal, resume } = memory;
+  const job = await jobOf(observer, instance, entry);
   const shutdown = memory.shutdown ?? shutdownInStatus(instance, host, domain);
   return {
     nowMs: now.getTime(),
@@ -57,6 +61,7 @@ export async function observe(
     ...(run && { run }),
     ...(end && { end }),
     ...(shutdown && { shutdown }),
+    ...(job && { job }),
     ...(refusal && { refusal }),
     ...(resume && { resumeAtMs: resume.atMs }),
   };
@@ -70,6 +75,25 @@ export function ownEntry(table: DomainTable, instance: VirtualMachineInstance): 
 
 export function nameOf({ metadata }: VirtualMachineInstance): string {
   return domainName({ namespace: metadata.namespace ?? '', name: metadata.name });
+}
+
+/** The migration under way, also one that an agent before this one has started. */
+async function jobOf(
+  { outgoing }: Observer,
+  { spec, status }: VirtualMachineInstance,
+  entry: DomainEntry | undefined,
+): Promise<MigrationJob | undefined> {
+  const { migration, domainUUID } = spec;
+  if (migration === undefined) {
+    outgoing.forget(domainUUID);
+    return undefined;
+  }
+  const known = outgoing.find(domainUUID, migration.uid);
+  if (known !== undefined || entry === undefined || migration.order === 'Prepare') return known;
+  const told = status?.migration?.uid === migration.uid ? status.migration : undefined;
+  if (told?.phase === 'Failed' || told?.phase === 'Moved') return undefined;
+  const isUnderWay = await outgoing.takeOver(entry, migration, told?.startedAt);
+  return isUnderWay ? outgoing.find(domainUUID, migration.uid) : undefined;
 }
 
 /** The cache may not show yet what this agent wrote last. */
@@ -149,6 +173,10 @@ function pauseCauseOf({ state, reason }: DomainEntry): PauseCause {
   switch (reason) {
     case PausedReason.IOERROR:
       return 'IOError';
+    case PausedReason.MIGRATION:
+    case PausedReason.POSTCOPY:
+    case PausedReason.POSTCOPY_FAILED:
+      return 'Migration';
     case PausedReason.STARTING_UP:
       return 'Starting';
     case PausedReason.UNKNOWN:

@@ -10,10 +10,17 @@ import {
   RunningReason,
 } from '../../libvirt/index.ts';
 import { CodedError } from '../../runtime/index.ts';
+import type { Outgoing } from '../migrations/outgoing.ts';
 import type { DomainEntry } from './domain-table.ts';
 import type { InstanceMemory } from './memory.ts';
 import { ownEntry } from './observe.ts';
 import { type Starter, startDomain } from './start-domain.ts';
+
+/** What carries steps out. */
+export interface Performer {
+  readonly starter: Starter;
+  readonly outgoing: Outgoing;
+}
 
 export type Act = Exclude<Step, Rest>;
 
@@ -29,13 +36,19 @@ const LONGEST_RETRY_MS = 60_000;
  * Carries out one step and records in the table and the memory what became of it.
  * @throws CodedError when libvirt could not be asked, or refused something other than a start.
  */
-export async function perform(starter: Starter, situation: Situation, act: Act, memory: InstanceMemory): Promise<void> {
+export async function perform(
+  { starter, outgoing }: Performer,
+  situation: Situation,
+  act: Act,
+  memory: InstanceMemory,
+): Promise<void> {
   if (act.step === 'Start') return await start(starter, situation, act, memory);
   const entry = ownEntry(starter.table, situation.instance);
   // It stopped in this very moment: the next look shows what follows.
   if (entry === undefined) return;
   try {
-    await change(starter, situation, act, memory, entry);
+    if (isOfMigration(act)) await migrate(starter, outgoing, situation, act, memory, entry);
+    else await change(starter, situation, act, memory, entry);
   } catch (error) {
     if (!isLibvirtError(error, 'NO_DOMAIN', 'OPERATION_INVALID')) throw libvirtFailure(act, entry, error);
     // The domain is in another state than the table says, or gone.
@@ -73,8 +86,8 @@ async function start(
 
 async function change(
   { deps, table, records }: Starter,
-  { instance, nowMs }: Situation,
-  act: Exclude<Act, { step: 'Start' }>,
+  { instance, nowMs, run }: Situation,
+  act: Exclude<Act, { step: 'Start' } | MigrationAct>,
   memory: InstanceMemory,
   entry: DomainEntry,
 ): Promise<void> {
@@ -84,7 +97,14 @@ async function change(
     case 'Adopt': {
       if (entry.identity === undefined) return;
       const identity = { ...entry.identity, epoch: instance.spec.epoch };
-      await records.saveEpoch(identity.virtualMachineUID, identity.epoch, clock.now());
+      // It may have come from another host, with its run: how an earlier run here ended says nothing of this one.
+      delete memory.end;
+      await records.saveRun(identity.virtualMachineUID, {
+        ...(run ?? { restarts: 0 }),
+        epoch: identity.epoch,
+        restartedAt: identity.restartedAt,
+        startedAt: identity.startedAt,
+      });
       await libvirt.call('domainSetMetadata', {
         dom,
         type: DomainMetadataType.ELEMENT,
@@ -116,6 +136,40 @@ async function change(
       const stop = { at: clock.now().toISOString(), reason: 'Destroyed' } as const;
       memory.end = { of: entry.identity?.startedAt ?? '', end: { began: true, ...stop } };
       table.remove(entry.uuid);
+      return;
+    }
+  }
+}
+
+type MigrationAct = Extract<Act, { step: 'StartMigration' | 'AbortMigration' | 'DropCopy' }>;
+
+function isOfMigration(act: Act): act is MigrationAct {
+  return act.step === 'StartMigration' || act.step === 'AbortMigration' || act.step === 'DropCopy';
+}
+
+async function migrate(
+  { deps, table }: Starter,
+  outgoing: Outgoing,
+  { instance }: Situation,
+  act: MigrationAct,
+  memory: InstanceMemory,
+  entry: DomainEntry,
+): Promise<void> {
+  const { migration } = instance.spec;
+  if (migration === undefined) return;
+  switch (act.step) {
+    case 'StartMigration':
+      outgoing.start(entry, migration);
+      return;
+    case 'AbortMigration':
+      await outgoing.abort(entry.uuid);
+      return;
+    case 'DropCopy': {
+      const { uuid, name, id } = entry;
+      await deps.libvirt.call('domainDestroyFlags', { dom: { uuid, name, id } });
+      const end = { began: true, at: deps.clock.now().toISOString(), reason: 'Migrated' } as const;
+      memory.end = { of: entry.identity?.startedAt ?? '', end };
+      table.remove(uuid);
       return;
     }
   }

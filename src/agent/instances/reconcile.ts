@@ -9,6 +9,7 @@ import {
 } from '../../core/instance/index.ts';
 import { removeSeed } from '../../host/index.ts';
 import { done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
+import type { Outgoing } from '../migrations/outgoing.ts';
 import type { InstanceMemory } from './memory.ts';
 import type { InstanceMetrics } from './metrics.ts';
 import { type Observer, observe } from './observe.ts';
@@ -20,6 +21,7 @@ import { writeStatus } from './write-status.ts';
 export interface Scope {
   readonly observer: Observer;
   readonly starter: Starter;
+  readonly outgoing: Outgoing;
   readonly metrics: InstanceMetrics;
 }
 
@@ -53,13 +55,25 @@ export async function reconcileInstance(
     scope.metrics.onStep(step.step);
     tell(scope, situation, step);
     if (step.step === 'Start') await startShown(pass, situation, step);
-    else await perform(scope.starter, situation, step, memory);
+    else await perform(scope, situation, step, memory);
   }
   return requeueAfter(1_000, `still not at rest after ${STEPS_MAX} steps`);
 }
 
+const ACTS: ReadonlySet<Act['step'] | Rest['step']> = new Set<Act['step']>([
+  'Adopt',
+  'Start',
+  'Suspend',
+  'Resume',
+  'Shutdown',
+  'Destroy',
+  'StartMigration',
+  'AbortMigration',
+  'DropCopy',
+]);
+
 function isRest(step: Rest | Act): step is Rest {
-  return !['Adopt', 'Start', 'Suspend', 'Resume', 'Shutdown', 'Destroy'].includes(step.step);
+  return !ACTS.has(step.step);
 }
 
 /** On the VirtualMachine: that is the object which its owner looks at. */
@@ -85,7 +99,7 @@ async function startShown(pass: Pass, situation: Situation, act: Extract<Act, { 
     );
   }, STARTING_SHOWN_AFTER_MS);
   try {
-    await perform(scope.starter, situation, act, memory);
+    await perform(scope, situation, act, memory);
   } finally {
     timer.cancel();
     // The next write must not be overtaken by this one.

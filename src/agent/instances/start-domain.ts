@@ -92,6 +92,13 @@ export async function startDomain(
   }
 }
 
+/** Makes on the host what an instance needs that comes from another host while it runs: all but its disks. */
+export async function prepareArrival(deps: StartDeps, instance: VirtualMachineInstance): Promise<void> {
+  const { cloudInit, migration } = instance.spec;
+  const forThisHost = cloudInit && { ...cloudInit, sealedUserData: migration?.sealedUserData };
+  await hostSideOf(deps, { ...instance, spec: { ...instance.spec, cloudInit: forThisHost } });
+}
+
 async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance) {
   const { nics, cloudInit } = instance.spec;
   const ports = new Map<string, NicPort>();

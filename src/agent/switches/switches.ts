@@ -22,6 +22,8 @@ export interface SwitchesDependencies {
   readonly switches: SharedInformer<VirtualSwitch>;
   /** VirtualMachineInstances whose spec names this host: what they are plugged into stays. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
+  /** The same that move to this host. */
+  readonly incoming: SharedInformer<VirtualMachineInstance>;
   readonly network: Network;
   readonly clock: Clock;
   readonly log: Logger;
@@ -152,11 +154,11 @@ class SwitchWatch implements Switches {
    * or not; the bridge itself says whether one is.
    */
   #isWanted(bridge: string, vlan: number | undefined): boolean {
-    const { switches, instances } = this.#deps;
+    const { switches, instances, incoming } = this.#deps;
     if (switches.list().some(({ metadata }) => bridgeName(metadata.name, vlan) === bridge)) return true;
-    return instances
-      .list()
-      .some(({ spec }) => spec.nics.some((nic) => bridgeName(nic.virtualSwitchName, nic.vlan) === bridge));
+    return [...instances.list(), ...incoming.list()].some(({ spec }) =>
+      spec.nics.some((nic) => bridgeName(nic.virtualSwitchName, nic.vlan) === bridge),
+    );
   }
 
   #show(shown: readonly HostSwitch[]): void {

@@ -93,7 +93,9 @@ export class Inventories {
 
   /** Hosts where a VM is or may be. A VM without instance may still run on the host that its status names. */
   hostsOf(key: string): readonly string[] {
-    const host = this.#reservations.placementOf(key)?.host ?? this.#informers.virtualMachines.get(key)?.status?.host;
-    return host === undefined ? [] : [host];
+    const placed = this.#reservations.placementOf(key);
+    const host = placed?.host ?? this.#informers.virtualMachines.get(key)?.status?.host;
+    if (host === undefined) return [];
+    return placed?.migration === undefined ? [host] : [host, placed.migration.targetHost];
   }
 }

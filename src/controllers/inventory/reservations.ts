@@ -6,6 +6,8 @@ import { type Clock, type ObjectKey, refOfKey, type SharedInformer } from '../..
 export interface Placed {
   readonly host: string;
   readonly epoch: number;
+  /** The migration that it is in: it counts on both hosts. */
+  readonly migration?: { readonly targetHost: string } | undefined;
   readonly reserved: Resources;
   readonly cpu: { readonly model?: string | undefined };
   readonly disks: readonly { readonly volumeName: string }[];
@@ -21,7 +23,8 @@ const LONGEST_LAG_MS = 60_000;
  * that it does not show yet. Without the latter, VMs placed in one burst would all be given the same free memory.
  */
 export class Reservations {
-  readonly #placed = new Map<ObjectKey, Placed>();
+  readonly #placed = new Map<ObjectKey, { readonly placed: Placed; readonly generation: number }>();
+  readonly #migrating = new Map<ObjectKey, Placed>();
   readonly #byHost = new Map<string, Map<ObjectKey, Resources>>();
   /** Sums that were asked for and still hold. */
   readonly #sums = new Map<string, Resources>();
@@ -33,14 +36,16 @@ export class Reservations {
     this.#clock = clock;
     instances.onChange(({ type, key, object }) => {
       if (type === 'deleted') this.forget(key);
-      else this.#count(key, object.spec);
-      this.#decidedMs.delete(key);
+      else if (this.#count(key, object.spec, object.metadata.generation)) this.#decidedMs.delete(key);
     });
   }
 
-  /** Counts a placement from now on, before the cache shows it. */
-  assume(key: ObjectKey, placed: Placed): void {
-    this.#count(key, placed);
+  /**
+   * Counts a placement from now on, before the cache shows it.
+   * @param generation that its instance has with it
+   */
+  assume(key: ObjectKey, placed: Placed, generation = 1): void {
+    this.#count(key, placed, generation);
     this.#decidedMs.set(key, this.#clock.monotonicMs());
   }
 
@@ -50,7 +55,7 @@ export class Reservations {
     for (const [key, decidedMs] of this.#decidedMs) {
       if (this.#clock.monotonicMs() - decidedMs >= LONGEST_LAG_MS) continue;
       const isOfNamespace = refOfKey(key).namespace === namespace;
-      if (isOfNamespace && this.#placed.get(key)?.disks.some((disk) => disk.volumeName === name)) return key;
+      if (isOfNamespace && this.#placed.get(key)?.placed.disks.some((disk) => disk.volumeName === name)) return key;
     }
     return undefined;
   }
@@ -61,29 +66,43 @@ export class Reservations {
     return decidedMs !== undefined && this.#clock.monotonicMs() - decidedMs < CACHE_LAG_MS;
   }
 
-  /** An older placement than is known is ignored: the cache may lag behind. */
-  #count(key: ObjectKey, placed: Placed): void {
-    const { host, epoch, reserved } = placed;
+  /** An older placement than is known is ignored: the cache may lag behind. @returns whether it counts */
+  #count(key: ObjectKey, placed: Placed, generation: number): boolean {
     const known = this.#placed.get(key);
-    if (known !== undefined && known.epoch > epoch) return;
-    this.forget(key);
-    this.#placed.set(key, placed);
-    const onHost = this.#byHost.get(host) ?? new Map<ObjectKey, Resources>();
-    onHost.set(key, reserved);
-    this.#byHost.set(host, onHost);
-    this.#sums.delete(host);
+    if (known !== undefined) {
+      if (known.placed.epoch > placed.epoch) return false;
+      if (known.placed.epoch === placed.epoch && known.generation > generation) return false;
+      if (known.placed === placed) return true;
+    }
+    this.#remove(key);
+    this.#placed.set(key, { placed, generation });
+    for (const host of hostsOf(placed)) {
+      const onHost = this.#byHost.get(host) ?? new Map<ObjectKey, Resources>();
+      onHost.set(key, placed.reserved);
+      this.#byHost.set(host, onHost);
+      this.#sums.delete(host);
+    }
+    if (placed.migration !== undefined) this.#migrating.set(key, placed);
+    return true;
+  }
+
+  #remove(key: ObjectKey): void {
+    const known = this.#placed.get(key);
+    if (known === undefined) return;
+    this.#placed.delete(key);
+    this.#migrating.delete(key);
+    for (const host of hostsOf(known.placed)) {
+      const onHost = this.#byHost.get(host);
+      onHost?.delete(key);
+      this.#sums.delete(host);
+      if (onHost?.size === 0) this.#byHost.delete(host);
+    }
   }
 
   /** Counts the placement no more: it failed, or its instance is gone. */
   forget(key: ObjectKey): void {
     this.#decidedMs.delete(key);
-    const known = this.#placed.get(key);
-    if (known === undefined) return;
-    this.#placed.delete(key);
-    const onHost = this.#byHost.get(known.host);
-    onHost?.delete(key);
-    this.#sums.delete(known.host);
-    if (onHost?.size === 0) this.#byHost.delete(known.host);
+    this.#remove(key);
   }
 
   /** The very same object until something changes on the host. */
@@ -96,8 +115,19 @@ export class Reservations {
     return sum;
   }
 
+  /** The hosts between which VMs are being moved, one pair a VM. */
+  migrations(): { readonly source: string; readonly target: string }[] {
+    return [...this.#migrating.values()].flatMap(({ host, migration }) =>
+      migration === undefined ? [] : [{ source: host, target: migration.targetHost }],
+    );
+  }
+
   /** The placement of a VM, as the cache shows it or will. Undefined: there is none. */
   placementOf(key: ObjectKey): Placed | undefined {
-    return this.#placed.get(key);
+    return this.#placed.get(key)?.placed;
   }
+}
+
+function hostsOf({ host, migration }: Placed): readonly string[] {
+  return migration === undefined || migration.targetHost === host ? [host] : [host, migration.targetHost];
 }

@@ -125,10 +125,10 @@ export async function releaseInstance(
 }
 
 /** The user-data of the VM's Secret, readable by its host only. */
-async function sealUserData(
+export async function sealUserData(
   vm: VirtualMachine,
   host: string,
-  { client, informers }: Deps,
+  { client, informers }: Pick<Deps, 'client' | 'informers'>,
   signal: AbortSignal,
 ): Promise<SealedUserData | undefined> {
   const reference = vm.spec.cloudInit?.userDataSecret;

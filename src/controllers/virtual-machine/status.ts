@@ -53,7 +53,15 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
 
 /** What the agent says of the newest placement; what it said of an older one is history. */
 function agentStatus(instance: VirtualMachineInstance | undefined) {
-  return instance?.status?.observedEpoch === instance?.spec.epoch ? instance?.status : undefined;
+  if (instance === undefined) return undefined;
+  return instance.status?.observedEpoch === instance.spec.epoch || isHandedOver(instance) ? instance.status : undefined;
+}
+
+/** Between two placements of a migration the VM runs on, and only who speaks of it changes. */
+function isHandedOver({ spec, status }: VirtualMachineInstance): boolean {
+  return (
+    status?.migration !== undefined && status.migration.phase !== 'Unclear' && status.observedEpoch === spec.epoch - 1
+  );
 }
 
 /**
@@ -70,8 +78,16 @@ export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
   if (outOfDate !== undefined) return 'Unknown';
   const phase = agentStatus(instance)?.phase;
   if (instance.spec.powerState === 'Off') return isConfirmedOff(instance) ? 'Halted' : 'Stopping';
+  if (phase === 'Running' && isMigrating(instance)) return 'Migrating';
   if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
   return phase ?? 'Starting';
+}
+
+/** From the moment that its memory is copied until its new host has taken it over. */
+function isMigrating({ spec, status }: VirtualMachineInstance): boolean {
+  return (
+    status?.migration?.phase === 'Moved' || (spec.migration !== undefined && status?.migration?.phase === 'Running')
+  );
 }
 
 /** Whether the VM is as its spec wants it: also a halted VM that is off. */
@@ -86,12 +102,16 @@ function ready(input: StatusInput): ConditionInput {
         : 'the guest shut itself down; runStrategy RerunOnFailure leaves it off';
     return { type, status: 'True', reason: 'Halted', message };
   }
-  if (vm.spec.runStrategy !== 'Halted' && phase === (vm.spec.paused ? 'Paused' : 'Running')) {
+  if (
+    vm.spec.runStrategy !== 'Halted' &&
+    (phase === (vm.spec.paused ? 'Paused' : 'Running') || phase === 'Migrating')
+  ) {
+    const reason = phase === 'Migrating' ? 'Running' : phase;
     return {
       type,
       status: 'True',
-      reason: phase,
-      message: `the VM is ${phase.toLowerCase()} on host ${instance?.spec.host}`,
+      reason,
+      message: `the VM is ${reason.toLowerCase()} on host ${instance?.spec.host}`,
     };
   }
   if (phase === 'Pending') return { ...scheduled(input), type };
@@ -121,7 +141,7 @@ function running({ vm, instance, outOfDate, ...rest }: StatusInput): ConditionIn
   }
   const phase = phaseOf({ vm, instance, outOfDate, ...rest });
   const seen = agentStatus(instance);
-  if (phase === 'Running')
+  if (phase === 'Running' || phase === 'Migrating')
     return { type, status: 'True', reason: 'Running', message: `the domain runs on host ${host}` };
   return { type, status: 'False', reason: seen?.reason ?? phase, message: seen?.message ?? WORDS[phase](host) };
 }
@@ -130,6 +150,7 @@ const WORDS: Readonly<Record<Phase, (host: string) => string>> = {
   Pending: () => 'no host has been chosen yet',
   Starting: (host) => `host ${host} is starting the domain`,
   Running: (host) => `the domain runs on host ${host}`,
+  Migrating: (host) => `the domain of host ${host} is being moved`,
   Paused: (host) => `the domain on host ${host} is paused`,
   Stopping: (host) => `host ${host} is shutting the guest down`,
   Halted: () => 'the VM is off',

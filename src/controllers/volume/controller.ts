@@ -19,6 +19,7 @@ import { BY_VOLUME } from '../informers.ts';
 import { readyHostsWith } from '../inventory/datastore-hosts.ts';
 import { datastoresNotVisible, unassignedStatus } from '../unassigned.ts';
 import { userOfVolume } from '../virtual-machine/gather.ts';
+import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 
 const RETRY_MS = 15_000;
@@ -97,19 +98,7 @@ async function protect(
   { client }: ControllerDependencies,
 ): Promise<void> {
   const finalizers = [...new Set([...volume.metadata.finalizers, CLEANUP_FINALIZER, VOLUME_PROTECTION_FINALIZER])];
-  await writeFinalizers(volume, finalizers, signal, client);
-}
-
-async function writeFinalizers(
-  volume: Volume,
-  finalizers: readonly string[],
-  signal: AbortSignal,
-  client: ControllerDependencies['client'],
-): Promise<void> {
-  // The resourceVersion is the precondition: finalizers are one list, and others write it too.
-  const { resourceVersion } = volume.metadata;
-  const body = { metadata: { resourceVersion, finalizers } };
-  await client.patch(Volume, volume.metadata, { type: 'merge', body }, { signal });
+  await writeFinalizers(client, Volume, volume, finalizers, signal);
 }
 
 /**
@@ -187,7 +176,7 @@ async function letGo(
     if (onItsWay !== undefined) return requeueAfter(RETRY_MS, `the instance of ${onItsWay} is not in the cache yet`);
     const holder = holderOf(namespace ?? '', name, informers);
     if (holder === undefined) {
-      await writeFinalizers(volume, others(VOLUME_PROTECTION_FINALIZER), signal, client);
+      await writeFinalizers(client, Volume, volume, others(VOLUME_PROTECTION_FINALIZER), signal);
       return done;
     }
     const inUse = {
@@ -208,7 +197,7 @@ async function letGo(
   }
   const neverAssigned = volume.status?.host === undefined;
   if (finalizers.includes(CLEANUP_FINALIZER) && (neverAssigned || volume.status?.phase === 'Deleted')) {
-    await writeFinalizers(volume, others(CLEANUP_FINALIZER), signal, client);
+    await writeFinalizers(client, Volume, volume, others(CLEANUP_FINALIZER), signal);
   }
   return done;
 }

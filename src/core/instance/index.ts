@@ -2,6 +2,7 @@
 export { eventOf, type InstanceEvent } from './event.ts';
 export { endInStatus, runWithoutRecord, shutdownInStatus, stopAskedInStatus } from './history.ts';
 export { type DomainOwner, judgeLeftover, type LeftoverVerdict } from './leftover.ts';
+export { migrationStatus } from './migration.ts';
 export { nextStep, type Rest, type Step } from './next-step.ts';
 export type * from './situation.ts';
 export { type ComputedStatus, instanceStatus } from './status.ts';

@@ -14,7 +14,7 @@ export type LeftoverVerdict =
   | { readonly verdict: 'Destroy'; readonly epoch: number; readonly why: string }
   /** Nothing proves that it may go: it is left running and shown to people. */
   | { readonly verdict: 'Stray'; readonly message: string }
-  /** The intent is for this host and on its way into the cache. */
+  /** The intent is for this host and on its way into the cache, or the VM is moving here. */
   | { readonly verdict: 'Wait' };
 
 /** @param live the instance of that name as the API server has it now; undefined: there is none. */
@@ -35,7 +35,7 @@ export function judgeLeftover(
       `It is of an earlier VirtualMachine ${vm} (uid ${domain.virtualMachineUID}). Shut the domain down with virsh.`,
     );
   }
-  if (spec.host === host) return { verdict: 'Wait' };
+  if (spec.host === host || spec.migration?.targetHost === host) return { verdict: 'Wait' };
   if (spec.epoch > domain.epoch) {
     const why = `the VM was moved to ${spec.host} with epoch ${spec.epoch}; this domain is of epoch ${domain.epoch}`;
     return { verdict: 'Destroy', epoch: spec.epoch, why };

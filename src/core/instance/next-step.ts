@@ -1,3 +1,4 @@
+import { type MigrationStep, migrationStep } from './migration.ts';
 import { restartDelaySeconds } from './restart-delay.ts';
 import type { ObservedDomain, Refusal, Run, Situation, Stop } from './situation.ts';
 
@@ -10,12 +11,14 @@ export type Step =
   /** Presses the ACPI power button. */
   | { readonly step: 'Shutdown'; readonly powerOffAtMs: number; readonly why: string }
   | { readonly step: 'Destroy'; readonly why: string }
+  | Extract<MigrationStep, { readonly step: 'StartMigration' | 'AbortMigration' | 'DropCopy' }>
   | Rest;
 
 /** Nothing is done until something changes, or until `untilMs` (Unix time, milliseconds) where one is given. */
 export type Rest =
   | { readonly step: 'Settled' }
   | { readonly step: 'AwaitStart' }
+  | { readonly step: 'AwaitMigration' }
   | { readonly step: 'AwaitShutdown'; readonly untilMs: number; readonly purpose: 'PowerOff' | 'Restart' }
   | { readonly step: 'AwaitStorage'; readonly untilMs: number }
   | { readonly step: 'AwaitRestart'; readonly untilMs: number; readonly stop: Stop; readonly run: Run }
@@ -31,6 +34,8 @@ const RESUME_INTERVAL_MS = 10_000;
 export function nextStep(situation: Situation): Step {
   const { instance, newestEpoch, domain } = situation;
   if (instance.spec.epoch < Math.max(newestEpoch, domain?.epoch ?? 0)) return { step: 'RefuseEpoch' };
+  const step = migrationStep(situation);
+  if (step.step !== 'GoOn') return step;
   if (domain === undefined) return withoutDomain(situation);
   if (!domain.state.running && domain.state.pausedBy === 'Starting') return { step: 'AwaitStart' };
   if (domain.epoch < instance.spec.epoch) {
@@ -52,7 +57,7 @@ function stop({ instance, nowMs, shutdown }: Situation, domain: ObservedDomain, 
   const cause = purpose === 'PowerOff' ? 'the intent is Off' : `a restart was asked for at ${restartedAt}`;
   if (gracePeriodSeconds === 0) return { step: 'Destroy', why: `${cause}, with no grace period` };
   if (shutdown === undefined) {
-    const isPaused = !domain.state.running && domain.state.pausedBy !== 'Transition';
+    const isPaused = isPausedForGood(domain);
     if (isPaused) return { step: 'Resume', why: `${cause}, and a paused guest cannot shut down` };
     return { step: 'Shutdown', powerOffAtMs: nowMs + gracePeriodSeconds * 1000, why: cause };
   }
@@ -62,6 +67,11 @@ function stop({ instance, nowMs, shutdown }: Situation, domain: ObservedDomain, 
   return { step: 'Destroy', why: `${cause}, and the guest did not shut down within its ${gracePeriodSeconds} s` };
 }
 
+/** Nobody but the agent lets it go on. */
+function isPausedForGood({ state }: ObservedDomain): boolean {
+  return !state.running && state.pausedBy !== 'Transition' && state.pausedBy !== 'Migration';
+}
+
 /** Keeps a domain that shall live in the state it shall have. */
 function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedDomain): Step {
   if (state.running) {
@@ -69,7 +79,8 @@ function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedD
       ? { step: 'Suspend', why: 'the intent is Paused' }
       : { step: 'Settled' };
   }
-  if (instance.spec.powerState === 'Paused' || state.pausedBy === 'Transition') return { step: 'Settled' };
+  const endsByItself = state.pausedBy === 'Transition' || state.pausedBy === 'Migration';
+  if (instance.spec.powerState === 'Paused' || endsByItself) return { step: 'Settled' };
   if (state.pausedBy === 'Asked') return { step: 'Resume', why: 'the intent is Running' };
   if (resumeAtMs === undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
   if (nowMs < resumeAtMs) return { step: 'AwaitStorage', untilMs: resumeAtMs };

@@ -1,4 +1,5 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { MigrationProgress } from '../../api/virtual-machine-instance-migration.ts';
 
 export type StopReason = NonNullable<NonNullable<VirtualMachineInstance['status']>['lastStop']>['reason'];
 
@@ -38,6 +39,8 @@ export type PauseCause =
   | 'IOError'
   /** libvirt has not finished starting it: nothing can be asked of it, and it may come to nothing. */
   | 'Starting'
+  /** Its memory is, or was, on its way to another host. */
+  | 'Migration'
   /** libvirt is in the middle of something and resumes it itself. */
   | 'Transition';
 
@@ -83,6 +86,24 @@ export interface Obstacle {
   readonly message: string;
 }
 
+/** The copying of a VM's memory to another host, as the agent knows of it. */
+export interface MigrationJob {
+  /** uid of the Migration. */
+  readonly uid: string;
+  /** Ended: libvirt has no such job any more. */
+  readonly state: 'Running' | 'Ended';
+  /** RFC 3339. */
+  readonly startedAt: string;
+  /** RFC 3339. Absent: it runs. */
+  readonly endedAt?: string;
+  /** libvirt was asked to stop it. */
+  readonly abortAsked: boolean;
+  /** Why libvirt says it failed. Absent: it did not, or nobody heard. */
+  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly progress?: MigrationProgress;
+  readonly downtimeMilliseconds?: number;
+}
+
 /** Everything that decides what happens to one VM next. */
 export interface Situation {
   /** Unix time, milliseconds. */
@@ -103,6 +124,8 @@ export interface Situation {
   /** Whether that end was asked for by the agent. */
   readonly stopAsked: boolean;
   readonly shutdown?: ShutdownUnderWay;
+  /** The last migration away from this host that the agent knows of. */
+  readonly job?: MigrationJob;
   readonly refusal?: Refusal;
   /** When a domain that an I/O error paused is resumed next. Absent: it has not been tried. */
   readonly resumeAtMs?: number;

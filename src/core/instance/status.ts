@@ -1,4 +1,5 @@
 import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-instance.ts';
+import { migrationStatus } from './migration.ts';
 import type { Rest } from './next-step.ts';
 import { type Phase, readiness } from './ready.ts';
 import type { Run, Situation, Stop } from './situation.ts';
@@ -21,7 +22,10 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
   const { instance, host, bootID, run, end, domain } = situation;
   const verdict = verdictOf(situation, rest);
   const ready = readiness(situation, verdict);
-  const lastStop: Stop | undefined = end?.began === true ? { at: end.at, reason: end.reason } : run?.lastStop;
+  const migration = migrationStatus(situation);
+  // A VM that has moved has not stopped.
+  const hasStopped = end?.began === true && migration?.phase !== 'Moved';
+  const lastStop: Stop | undefined = hasStopped ? { at: end.at, reason: end.reason } : run?.lastStop;
   const restartedAt = domain?.restartedAt ?? run?.restartedAt ?? '';
   return {
     observedGeneration: instance.metadata.generation,
@@ -29,15 +33,27 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
     host,
     bootID,
     ...verdict,
+    ...(migration?.phase === 'Moved' && carriedOver(instance.status)),
     ...(domain && { startedAt: domain.startedAt }),
     ...(restartedAt !== '' && { restartedAt }),
     ...countersOf(run),
     ...(lastStop && { lastStop }),
     ...(domain && domain.outdatedFields.length > 0 && { restartRequired: [...domain.outdatedFields] }),
+    ...(migration && { migration }),
     ...(domain && { guestTools: { ...domain.guestTools, addresses: [...domain.guestTools.addresses] } }),
     ready: ready.ok
       ? { status: 'True', reason: verdict.reason ?? verdict.phase, message: verdict.message ?? '' }
       : { status: 'False', reason: ready.reason, message: ready.message },
+  };
+}
+
+/** A VM that has moved has what it had: its new host says so anew in a moment. */
+function carriedOver(status: VirtualMachineInstanceStatus | undefined): Partial<ComputedStatus> {
+  const { startedAt, restartRequired, guestTools } = status ?? {};
+  return {
+    ...(startedAt !== undefined && { startedAt }),
+    ...(restartRequired && { restartRequired }),
+    ...(guestTools && { guestTools }),
   };
 }
 
@@ -53,6 +69,8 @@ function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting
     case 'AwaitStart':
     case 'Starting':
       return { phase: 'Starting', reason: 'Starting', message: 'libvirt is starting the domain.' };
+    case 'AwaitMigration':
+      return migrating(situation);
     case 'Settled':
       return { phase: situation.domain?.state.running === false ? 'Paused' : 'Running' };
     case 'AwaitShutdown':
@@ -82,6 +100,17 @@ function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting
       };
     }
   }
+}
+
+/** The VM runs, here or at the target, but for a break at the very end. */
+function migrating(situation: Situation): Verdict {
+  const targetHost = situation.instance.spec.migration?.targetHost;
+  if (migrationStatus(situation)?.phase !== 'Unclear') return { phase: 'Running', reason: 'Migrating' };
+  return {
+    phase: 'Paused',
+    reason: 'MigrationUnclear',
+    message: `The migration to ${targetHost} broke off at its very end. The VM goes on, here or there, when ${targetHost} has told whether its copy runs.`,
+  };
 }
 
 function awaitingShutdown(

@@ -49,6 +49,8 @@ const NOTHING: Step = { step: 'Nothing' };
 
 export function nextStep(input: VirtualMachineInput): Step {
   const { vm, instance } = input;
+  // Whatever has changed meanwhile waits for the migration, which is cancelled where the VM is not to run on.
+  if (instance?.spec.migration !== undefined) return NOTHING;
   if (instance !== undefined && isOrphan(vm, instance)) return retire(instance);
   if (vm === undefined || vm.metadata.deletionTimestamp !== undefined) return NOTHING;
   // A deleted instance cannot be kept: it is stopped with grace, and the VM is placed anew.

@@ -79,6 +79,7 @@ function startReport(): Reported {
     datastores,
     switches: part<HostStatus['switches']>([]),
     domains,
+    incoming: part<HostStatus['incomingMigrations']>([]),
     clock: systemClock,
     log: testLog,
     metrics: createMetrics(),

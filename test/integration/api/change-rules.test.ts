@@ -212,6 +212,15 @@ const ROWS: readonly Row[] = [
     accepted: ['Separate'],
     message: 'cannot be changed: it would be another rule',
   },
+  {
+    kind: 'Migration',
+    path: ['spec', 'targetHost'],
+    from: 'host-2',
+    refused: ['host-3', undefined],
+    accepted: ['host-2'],
+    ...WHOLE,
+    message: 'cannot be changed: a Migration is made once',
+  },
 ];
 
 function complete(kind: string, index = 0): AnyObject {

@@ -87,6 +87,7 @@ describe('the CRDs', () => {
     ['VirtualSwitch', undefined],
     ['PortGroup', undefined],
     ['RuleGroup', undefined],
+    ['Migration', undefined],
   ])('shows a %s that nobody has looked at as not ready yet, whatever status its user wrote', async (name, phase) => {
     const kind = kindNamed(name);
     const written = {

@@ -44,6 +44,11 @@ const RULES: readonly Samples[] = [
     accepted: ['debian.qcow2', 'debian/12.qcow2', 'a/b/c', '_a'],
   },
   {
+    message: 'is too little: libvirt counts in MiB/s',
+    refused: ['1023Ki', 1048575, '0', '-1Gi'],
+    accepted: ['1Mi', 1048576, '10Gi'],
+  },
+  {
     message: 'is no label value',
     refused: ['-a', 'a-', 'a b', 'a/b', 'ä'],
     accepted: ['', 'a', 'A.b_c-1', 'a'.repeat(63)],

@@ -24,7 +24,7 @@ const OPERATOR_MAY = [
   ...lines('drover.dev', ['clusters', 'datastores', 'hosts', 'virtualswitches'], READ, CLUSTER),
   ...lines(
     'drover.dev',
-    ['images', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
+    ['images', 'migrations', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
     READ,
     NAMESPACES,
   ),
@@ -36,12 +36,19 @@ const OPERATOR_MAY = [
   ),
   ...lines(
     'drover.dev',
-    ['images/status', 'portgroups/status', 'rulegroups/status', 'virtualmachines/status', 'volumes/status'],
+    [
+      'images/status',
+      'migrations/status',
+      'portgroups/status',
+      'rulegroups/status',
+      'virtualmachines/status',
+      'volumes/status',
+    ],
     ['patch'],
     NAMESPACES,
   ),
   ...lines('drover.dev', ['virtualmachineinstances'], ['create', 'update', 'delete'], NAMESPACES),
-  ...lines('drover.dev', ['volumes'], ['create', 'patch', 'delete'], NAMESPACES),
+  ...lines('drover.dev', ['migrations', 'volumes'], ['create', 'patch', 'delete'], NAMESPACES),
   ...lines('drover.dev', ['virtualmachines/finalizers'], ['update'], NAMESPACES),
   ...lines('events.k8s.io', ['events'], ['create', 'patch'], NAMESPACES),
   ...lines('core', ['secrets'], ['get'], NAMESPACES),
@@ -53,13 +60,13 @@ const OPERATOR_MAY = [
 const TENANT_MAY = [
   ...lines(
     'drover.dev',
-    ['images', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
+    ['images', 'migrations', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
     READ,
     ['default'],
   ),
   ...lines(
     'drover.dev',
-    ['images', 'rulegroups', 'virtualmachines', 'volumes'],
+    ['images', 'migrations', 'rulegroups', 'virtualmachines', 'volumes'],
     ['create', 'update', 'patch', 'delete', 'deletecollection'],
     ['default'],
   ),

@@ -1,0 +1,211 @@
+import { CLEANUP_FINALIZER } from '../../api/common/names.ts';
+import { Migration } from '../../api/migration.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { type MigrationInput, type MigrationStep, nextMigrationStep } from '../../core/migration/next-step.ts';
+import { byAge } from '../../core/model/order.ts';
+import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
+import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { FIELD_MANAGERS } from '../field-managers.ts';
+import { BY_VM } from '../informers.ts';
+import { writeFinalizers } from '../write-finalizers.ts';
+import { writeStatus } from '../write-status.ts';
+import { begin, give, release, switchHost } from './apply.ts';
+import { gather } from './gather.ts';
+import { statusOf } from './status.ts';
+
+/** How soon a migration that waits for its turn looks again although nothing has changed that it could be seen by. */
+const QUEUED_MS = 15_000;
+
+/** Carries Migrations out, step by step, and says how far each is. */
+export function migrationController(deps: ControllerDependencies): Controller {
+  const { migrations, instances, virtualMachines, hosts, clusters } = deps.informers;
+  return new Controller({
+    name: 'migration',
+    // One at a time: each counts against limits that the next one has to see.
+    concurrency: 1,
+    sources: [
+      source(migrations),
+      source(instances, (change) => [
+        ...migrations.byIndex(BY_VM, change.key).filter(isUnfinished).map(keyOf),
+        ...migrationOf(change.object),
+        ...(hasEnded(change) ? pending(deps) : []),
+      ]),
+      source(virtualMachines, ({ key }) => migrations.byIndex(BY_VM, key).map(keyOf)),
+      source(hosts, ({ object }) =>
+        (object.status?.incomingMigrations ?? []).flatMap(({ virtualMachine }) =>
+          migrationOf(instances.get(virtualMachine)),
+        ),
+      ),
+      source(clusters, () => pending(deps)),
+    ],
+    reconcile: (key, context) => reconcile(key, context, deps),
+    log: deps.log,
+    metrics: deps.metrics,
+    clock: deps.clock,
+  });
+}
+
+/** The key of the Migration that an instance is in. */
+function migrationOf(instance: VirtualMachineInstance | undefined): ObjectKey[] {
+  const migration = instance?.spec.migration;
+  return migration === undefined ? [] : [`${instance?.metadata.namespace}/${migration.name}`];
+}
+
+/** Whether a VM has left a migration, so that there is room for another one. */
+function hasEnded(change: Change<VirtualMachineInstance>): boolean {
+  const before = change.type === 'updated' ? change.previous.spec.migration : undefined;
+  return before !== undefined && change.object.spec.migration === undefined;
+}
+
+function isUnfinished({ status }: Migration): boolean {
+  return status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+}
+
+/** Those that wait for their turn, oldest first. */
+function pending({ informers }: ControllerDependencies): ObjectKey[] {
+  return informers.migrations
+    .list()
+    .filter(({ status }) => status?.phase === undefined || status.phase === 'Pending')
+    .map((migration) => {
+      const { creationTimestamp: createdAt, name } = migration.metadata;
+      return { createdAt, name, key: keyOf(migration) };
+    })
+    .toSorted(byAge)
+    .map(({ key }) => key);
+}
+
+async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
+  const input = gather(key, deps, context.clock.now());
+  const step = nextMigrationStep(input);
+  const { migration } = input;
+  if (step.step !== 'Await') context.log.info({ step: step.step, ...wordsOf(step) }, 'decided');
+  if (migration === undefined) return await withoutObject(step, context, deps);
+  switch (step.step) {
+    case 'LetGo': {
+      const finalizers = migration.metadata.finalizers.filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
+      if (finalizers.length < migration.metadata.finalizers.length)
+        await writeFinalizers(deps.client, Migration, migration, finalizers, context.signal);
+      return done;
+    }
+    case 'Collect':
+      await deps.client.delete(Migration, migration.metadata, { uid: migration.metadata.uid, signal: context.signal });
+      return done;
+    default:
+      return await carryOut(migration, input, step, context, deps);
+  }
+}
+
+/** Its object is gone, so that nothing can be said about it: the VM is brought out of it all the same. */
+async function withoutObject(
+  step: MigrationStep,
+  { signal }: ReconcileContext,
+  deps: ControllerDependencies,
+): Promise<Result> {
+  if (step.step === 'Order') await give(step.instance, step.order, deps, signal);
+  if (step.step === 'Switch') await switchHost(step.instance, undefined, deps, signal);
+  if (step.step === 'Release') await release(step.instance, deps, signal);
+  return done;
+}
+
+/**
+ * What is found out is written down before it is acted upon: a VM that has left its migration tells nothing of it any more.
+ */
+async function carryOut(
+  migration: Migration,
+  input: MigrationInput,
+  step: MigrationStep,
+  { signal, clock }: ReconcileContext,
+  deps: ControllerDependencies,
+): Promise<Result> {
+  const hasBegun = migration.status?.sourceEpoch !== undefined;
+  if (step.step === 'Refuse' && hasBegun && !(await isUnfinishedNow(migration, deps, signal))) return done;
+  if (step.step === 'Begin' && !migration.metadata.finalizers.includes(CLEANUP_FINALIZER)) {
+    const finalizers = [...migration.metadata.finalizers, CLEANUP_FINALIZER];
+    await writeFinalizers(deps.client, Migration, migration, finalizers, signal);
+  }
+  const status = statusOf(migration, input, step);
+  await writeStatus(deps.client, Migration, migration, status, { fieldManager: FIELD_MANAGERS.migration, signal });
+  switch (step.step) {
+    case 'Begin':
+      if (input.vm !== undefined) await begin(migration, input.vm, step.plan, deps, signal);
+      break;
+    case 'Order':
+      await give(step.instance, step.order, deps, signal);
+      break;
+    case 'Switch':
+      await switchHost(step.instance, migration.status?.placement, deps, signal);
+      break;
+    case 'Release':
+      await release(step.instance, deps, signal);
+      break;
+    default:
+      break;
+  }
+  tell(migration, input, step, deps);
+  if (step.step !== 'Await') return done;
+  if (step.untilMs !== undefined) return requeueAfter(Math.max(0, step.untilMs - clock.now().getTime()), step.reason);
+  return step.phase === 'Pending' ? requeueAfter(QUEUED_MS, step.message) : done;
+}
+
+/** The cache of Migrations may lag behind that of instances. */
+async function isUnfinishedNow(
+  { metadata }: Migration,
+  { client }: ControllerDependencies,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return isUnfinished(await client.get(Migration, metadata, { signal }));
+  } catch (error) {
+    if (error instanceof KubeError && error.isNotFound()) return false;
+    throw error;
+  }
+}
+
+/** Events on the VirtualMachine: that is the object which its owner looks at. */
+function tell(
+  { metadata, status }: Migration,
+  { vm }: MigrationInput,
+  step: MigrationStep,
+  { events }: ControllerDependencies,
+): void {
+  if (vm === undefined) return;
+  const action = 'Migrating';
+  switch (step.step) {
+    case 'Begin': {
+      const { sourceHost, target, explanation } = step.plan;
+      const note = `Migration ${metadata.name} moves it from ${sourceHost} to ${target.metadata.name}\n${explanation}`;
+      events.record({ regarding: vm, type: 'Normal', reason: 'Migrating', action, note });
+      return;
+    }
+    case 'Succeed': {
+      const note = `moved from ${status?.sourceHost} to ${status?.targetHost}, at a standstill for ${status?.downtimeMilliseconds ?? '?'} ms`;
+      events.record({ regarding: vm, type: 'Normal', reason: 'Migrated', action, note });
+      return;
+    }
+    case 'Refuse':
+    case 'Release': {
+      const failures = step.step === 'Refuse' ? step.failures : [step.failure];
+      const note = `Migration ${metadata.name}: ${failures.map(({ message }) => message).join('; ')}`;
+      events.record({ regarding: vm, type: 'Warning', reason: 'MigrationFailed', action, note });
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+function wordsOf(step: MigrationStep): object {
+  switch (step.step) {
+    case 'Order':
+      return { order: step.order, why: step.why };
+    case 'Release':
+      return { why: step.failure };
+    case 'Refuse':
+      return { why: step.failures };
+    case 'Begin':
+      return { from: step.plan.sourceHost, to: step.plan.target.metadata.name, why: step.plan.explanation };
+    default:
+      return {};
+  }
+}

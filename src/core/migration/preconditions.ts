@@ -1,0 +1,188 @@
+import type { Cluster, LiveMigrationSpec } from '../../api/cluster.ts';
+import type { Host } from '../../api/host.ts';
+import type { Migration, MigrationFailure } from '../../api/migration.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { readiness } from '../model/read-host.ts';
+import { explainPlacement, summarizeRefusal } from '../placement/explain.ts';
+import { type HostVerdict, place } from '../placement/place.ts';
+import type { PlacementRequest } from '../placement/request.ts';
+import type { VirtualMachineInput } from '../virtual-machine/next-step.ts';
+
+/** Everything that says whether a VM can be moved now. */
+export interface MigrationSituation {
+  readonly migration: Migration;
+  /** The VM with its Cluster, as its own controller sees it. */
+  readonly virtualMachine: VirtualMachineInput;
+  /** The Cluster's own object. */
+  readonly cluster: Cluster | undefined;
+  /** Finds a Host by name. */
+  readonly findHost: (name: string) => Host | undefined;
+}
+
+/** A migration that may begin. */
+export interface MigrationPlan {
+  readonly instance: VirtualMachineInstance;
+  readonly sourceHost: string;
+  readonly target: Host;
+  readonly settings: LiveMigrationSpec;
+  /** Why this target, one line per host. */
+  readonly explanation: string;
+}
+
+export type MigrationVerdict =
+  | ({ readonly ok: true } & MigrationPlan)
+  | { readonly ok: false; readonly failures: readonly MigrationFailure[] };
+
+/** Asks everything that must hold before a VM is moved, and names all that does not. */
+export function planMigration(situation: MigrationSituation): MigrationVerdict {
+  const { migration, virtualMachine, cluster } = situation;
+  const { vm, instance } = virtualMachine;
+  const name = migration.spec.virtualMachineName;
+  if (vm === undefined) {
+    return refused([failure('VirtualMachineNotFound', `there is no VirtualMachine "${name}" in this namespace`)]);
+  }
+  if (vm.metadata.deletionTimestamp !== undefined) {
+    return refused([failure('VirtualMachineTerminating', `VirtualMachine "${name}" is being deleted`)]);
+  }
+  if (instance === undefined || cluster === undefined) return refused(notRunning(situation));
+  const source = situation.findHost(instance.spec.host);
+  const failures = [...notRunning(situation), ...sourceNotReady(instance, source), ...busy(migration, instance)];
+  const request = migrationRequest(virtualMachine, instance, source);
+  const target = chooseTarget(situation, request, source);
+  if (!target.ok) return refused([...failures, ...target.failures]);
+  if (failures.length > 0) return refused(failures);
+  return {
+    ok: true,
+    instance,
+    sourceHost: instance.spec.host,
+    target: target.host,
+    settings: cluster.spec.migration,
+    explanation: target.explanation,
+  };
+}
+
+function notRunning({ virtualMachine: { vm, instance } }: MigrationSituation): MigrationFailure[] {
+  const { phase, observedEpoch } = instance?.status ?? {};
+  const { powerState, epoch } = instance?.spec ?? {};
+  if (powerState === 'Running' && phase === 'Running' && observedEpoch === epoch) return [];
+  const state = instance === undefined ? (vm?.spec.runStrategy === 'Halted' ? 'Halted' : 'not placed') : phase;
+  const message = `the VM is ${state ?? 'not running yet'}; only a running VM is moved live, one that is off is placed anew when it starts`;
+  return [failure('NotRunning', message)];
+}
+
+function sourceNotReady({ spec }: VirtualMachineInstance, source: Host | undefined): MigrationFailure[] {
+  const ready = source === undefined ? undefined : readiness(source);
+  if (ready?.ok) return [];
+  const why = ready === undefined ? 'its Host object is gone' : ready.message;
+  return [failure('SourceNotReady', `host ${spec.host}, where the VM is, cannot send it: ${why}`)];
+}
+
+function busy(migration: Migration, { spec }: VirtualMachineInstance): MigrationFailure[] {
+  const other = spec.migration;
+  if (other === undefined || other.uid === migration.metadata.uid) return [];
+  return [
+    failure(
+      'MigrationInProgress',
+      `Migration "${other.name}" is moving the VM to ${other.targetHost}; wait for it, or delete it to cancel it`,
+    ),
+  ];
+}
+
+/** What a running VM asks of another host. What it runs with counts, not what its spec has come to say since. */
+function migrationRequest(
+  { vm, references, volumeHosts }: VirtualMachineInput,
+  { metadata, spec }: VirtualMachineInstance,
+  source: Host | undefined,
+): PlacementRequest {
+  const { sockets, coresPerSocket, threads, model } = spec.cpu;
+  const datastores = spec.disks.flatMap(
+    ({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? [],
+  );
+  return {
+    virtualMachine: `${metadata.namespace}/${metadata.name}`,
+    vcpus: sockets * coresPerSocket * threads,
+    reserved: spec.reserved,
+    hostSelector: vm?.spec.hostSelector,
+    // Without a baseline it has the CPU of its host. What TCG emulates is the same everywhere.
+    cpuModel: model ?? (source?.status?.virtualization === 'kvm' ? source.status.cpu?.model : undefined),
+    hostDevices: [],
+    datastores: [...new Set(datastores)].toSorted(),
+    switches: [...new Set(spec.nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),
+    diskHosts: spec.disks.flatMap(({ volumeName }) => {
+      const host = volumeHosts.get(volumeName);
+      return host === undefined ? [] : [{ volumeName, host }];
+    }),
+    onlyHost: undefined,
+    leaves: spec.host,
+    recentHosts: new Set(),
+  };
+}
+
+type Target =
+  | { readonly ok: true; readonly host: Host; readonly explanation: string }
+  | { readonly ok: false; readonly failures: readonly MigrationFailure[] };
+
+function chooseTarget(
+  { migration, virtualMachine, findHost }: MigrationSituation,
+  request: PlacementRequest,
+  source: Host | undefined,
+): Target {
+  const { targetHost } = migration.spec;
+  const { cluster, inventory } = virtualMachine;
+  if (targetHost === undefined) {
+    const movable = {
+      ...inventory,
+      hosts: inventory.hosts.filter(({ name }) => sameVirtualization(source, findHost(name))),
+    };
+    const placement = place(request, movable);
+    const host = placement.ok ? findHost(placement.host) : undefined;
+    if (host !== undefined) return { ok: true, host, explanation: explainPlacement(placement) };
+    const lines = explainPlacement(placement);
+    return refusedTarget([
+      failure('NoHostFits', `${summarizeRefusal(placement)}${lines === '' ? '' : `\n${lines}`}`.slice(0, 1024)),
+    ]);
+  }
+  const host = findHost(targetHost);
+  if (host === undefined) {
+    return refusedTarget([failure('HostNotFound', `there is no Host "${targetHost}" (spec.targetHost)`)]);
+  }
+  const placement = place(request, { ...inventory, hosts: inventory.hosts.filter(({ name }) => name === targetHost) });
+  const [verdict] = placement.verdicts;
+  if (verdict === undefined) {
+    const where = cluster.ok ? `Cluster "${cluster.cluster}"` : 'the Cluster';
+    return refusedTarget([failure('OtherCluster', `host ${targetHost} does not belong to ${where} of the VM`)]);
+  }
+  const failures = [
+    ...obstaclesOf(verdict),
+    ...(sameVirtualization(source, host) ? [] : [otherVirtualization(source, host)]),
+  ];
+  return failures.length > 0 ? refusedTarget(failures) : { ok: true, host, explanation: explainPlacement(placement) };
+}
+
+function obstaclesOf({ host, obstacles }: HostVerdict): MigrationFailure[] {
+  return obstacles.map(({ reason, message }) => failure(reason, `host ${host}: ${message}`.slice(0, 1024)));
+}
+
+/** What QEMU emulates cannot go on under KVM, nor the other way round. */
+function sameVirtualization(source: Host | undefined, target: Host | undefined): boolean {
+  return source?.status?.virtualization === target?.status?.virtualization;
+}
+
+function otherVirtualization(source: Host | undefined, target: Host): MigrationFailure {
+  return failure(
+    'VirtualizationDiffers',
+    `host ${target.metadata.name} runs guests with ${target.status?.virtualization ?? 'nothing yet'}, and the VM runs with ${source?.status?.virtualization ?? 'something unknown'}`,
+  );
+}
+
+function failure(reason: string, message: string): MigrationFailure {
+  return { reason, message };
+}
+
+function refused(failures: readonly MigrationFailure[]): MigrationVerdict {
+  return { ok: false, failures };
+}
+
+function refusedTarget(failures: readonly MigrationFailure[]): Target {
+  return { ok: false, failures };
+}
