@@ -15,6 +15,8 @@ export interface RepeatOptions {
 export class Repeat {
   readonly #options: RepeatOptions;
   #isWoken = false;
+  #isUrgent = false;
+  #endSettling: AbortController | undefined;
   #endSleep: (() => void) | undefined;
 
   constructor(options: RepeatOptions) {
@@ -27,19 +29,34 @@ export class Repeat {
     this.#endSleep?.();
   }
 
+  /** The same, without waiting for what may come together with it. */
+  wakeAtOnce(): void {
+    this.#isUrgent = true;
+    this.wake();
+    this.#endSettling?.abort();
+  }
+
   /** Resolves when the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { pass, onError, settleMs = 0, clock } = this.#options;
+    const { pass, onError, settleMs = 0 } = this.#options;
     while (!signal.aborted) {
       this.#isWoken = false;
+      this.#isUrgent = false;
       try {
         await pass(signal);
       } catch (error) {
         if (!signal.aborted) onError(error);
       }
       await this.#sleep(signal);
-      if (this.#isWoken && settleMs > 0) await clock.sleep(settleMs, signal).catch(() => undefined);
+      if (this.#isWoken && !this.#isUrgent && settleMs > 0) await this.#settle(settleMs, signal);
     }
+  }
+
+  async #settle(settleMs: number, signal: AbortSignal): Promise<void> {
+    this.#endSettling = new AbortController();
+    const either = AbortSignal.any([signal, this.#endSettling.signal]);
+    await this.#options.clock.sleep(settleMs, either).catch(() => undefined);
+    this.#endSettling = undefined;
   }
 
   async #sleep(signal: AbortSignal): Promise<void> {

@@ -2,11 +2,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { disklessVM, Story } from '../e2e/story.ts';
-import { waitFor } from '../lab/wait.ts';
+import { insist, pick, SEED } from './seeded.ts';
 
 const ROUNDS = 30;
 const VMS = 20;
-const SEED = Number(process.env['DROVER_CHAOS_SEED'] ?? '1');
 
 let story: Story;
 
@@ -18,24 +17,6 @@ afterAll(async () => {
   await story.cleanUp();
   await story.close();
 });
-
-/** Mulberry32: the same seed kills the same things in the same order. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const next = random(SEED);
-const pick = <T>(list: readonly T[]): T => {
-  const found = list[Math.floor(next() * list.length)];
-  if (found === undefined) throw new Error('nothing to pick from');
-  return found;
-};
 
 const FAULTS = {
   agent: async () => await story.lab.restartAgent(pick(story.lab.hosts).name, 'killed'),
@@ -52,22 +33,6 @@ async function doubled(): Promise<string[]> {
   const hosts = Map.groupBy(await story.domains(), ({ domain }) => domain);
   return [...hosts].flatMap(([domain, copies]) =>
     copies.length > 1 ? [`${domain}: ${copies.map(({ host }) => host)}`] : [],
-  );
-}
-
-/** A user's call that is repeated while the API server is away, as kubectl's user would. */
-async function insist(what: string, call: () => Promise<unknown>): Promise<void> {
-  await waitFor(
-    what,
-    async () => {
-      try {
-        await call();
-        return { ready: true, value: undefined };
-      } catch (error) {
-        return { ready: false, because: error instanceof Error ? error.message : String(error) };
-      }
-    },
-    { timeoutMs: 60_000, intervalMs: 250 },
   );
 }
 

@@ -103,7 +103,8 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       deps.datastores.onChange(wake),
       deps.switches.onChange(wake),
       deps.domains.onChange(wake),
-      deps.incoming.onChange(wake),
+      // Somebody waits for it, to begin a migration.
+      deps.incoming.onChange(() => repeat.wakeAtOnce()),
       deps.libvirt.on('connected', wake),
       deps.libvirt.on('disconnected', wake),
     ];

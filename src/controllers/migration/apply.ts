@@ -21,14 +21,14 @@ export async function begin(
   plan: MigrationPlan,
   deps: Deps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { instance, target } = plan;
   const sealedUserData = await sealUserData(vm, target.metadata.name, deps, signal);
   const wanted: InstanceMigration = {
     ...instanceMigration(migration, plan),
     ...(sealedUserData && { sealedUserData }),
   };
-  await write(instance, { ...instance.spec, migration: wanted }, deps, signal);
+  return await write(instance, { ...instance.spec, migration: wanted }, deps, signal);
 }
 
 function instanceMigration({ metadata }: Migration, { instance, target, settings }: MigrationPlan): InstanceMigration {
@@ -65,11 +65,9 @@ export async function give(
   order: InstanceMigration['order'],
   deps: Deps,
   signal: AbortSignal,
-): Promise<void> {
-  const { migration } = instance.spec;
-  if (migration !== undefined) {
-    await write(instance, { ...instance.spec, migration: { ...migration, order } }, deps, signal);
-  }
+): Promise<number> {
+  const { migration, ...spec } = instance.spec;
+  return await write(instance, { ...spec, ...(migration && { migration: { ...migration, order } }) }, deps, signal);
 }
 
 /** Makes the target the VM's host: one write, by which one host's right to start it ends and the other's begins. */
@@ -78,9 +76,9 @@ export async function switchHost(
   explanation: string | undefined,
   deps: Deps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { migration, ...spec } = instance.spec;
-  if (migration === undefined) return;
+  if (migration === undefined) return instance.metadata.generation;
   const { cloudInit } = spec;
   const moved = {
     ...spec,
@@ -92,25 +90,27 @@ export async function switchHost(
     ...instance.metadata.annotations,
     ...(explanation !== undefined && { [PLACEMENT_ANNOTATION]: explanation }),
   };
-  await write({ ...instance, metadata: { ...instance.metadata, annotations } }, moved, deps, signal);
+  return await write({ ...instance, metadata: { ...instance.metadata, annotations } }, moved, deps, signal);
 }
 
 /**
  * Takes the migration out of the intent: the VM stays where it is, by a new placement. A copy that the target should have
  * all the same is of an older one, and goes.
  */
-export async function release(instance: VirtualMachineInstance, deps: Deps, signal: AbortSignal): Promise<void> {
+export async function release(instance: VirtualMachineInstance, deps: Deps, signal: AbortSignal): Promise<number> {
   const { migration: _, ...spec } = instance.spec;
-  await write(instance, { ...spec, epoch: spec.epoch + 1 }, deps, signal);
+  return await write(instance, { ...spec, epoch: spec.epoch + 1 }, deps, signal);
 }
 
-/** Refused when anybody has changed the instance since the cache saw it. */
+/** Refused when anybody has changed the instance since the cache saw it. @returns the generation that it has now */
 async function write(
   instance: VirtualMachineInstance,
   spec: VirtualMachineInstanceSpec,
   { client, reservations }: Deps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const written = await client.update(VirtualMachineInstance, { ...instance, spec }, { signal });
-  reservations.assume(keyOf(instance), spec, written.metadata.generation);
+  const { generation } = written.metadata;
+  reservations.assume(keyOf(instance), spec, generation);
+  return generation;
 }

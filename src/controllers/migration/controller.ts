@@ -11,15 +11,19 @@ import { BY_VM } from '../informers.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 import { begin, give, release, switchHost } from './apply.ts';
+import { Expected } from './expected.ts';
 import { gather } from './gather.ts';
 import { statusOf } from './status.ts';
 
+/** How soon the caches must show what was written. */
+const CACHE_LAG_MS = 1_000;
 /** How soon a migration that waits for its turn looks again although nothing has changed that it could be seen by. */
 const QUEUED_MS = 15_000;
 
 /** Carries Migrations out, step by step, and says how far each is. */
 export function migrationController(deps: ControllerDependencies): Controller {
   const { migrations, instances, virtualMachines, hosts, clusters } = deps.informers;
+  const expected = new Expected();
   return new Controller({
     name: 'migration',
     // One at a time: each counts against limits that the next one has to see.
@@ -39,7 +43,7 @@ export function migrationController(deps: ControllerDependencies): Controller {
       ),
       source(clusters, () => pending(deps)),
     ],
-    reconcile: (key, context) => reconcile(key, context, deps),
+    reconcile: (key, context) => reconcile(key, context, deps, expected),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,
@@ -75,12 +79,23 @@ function pending({ informers }: ControllerDependencies): ObjectKey[] {
     .map(({ key }) => key);
 }
 
-async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
+async function reconcile(
+  key: ObjectKey,
+  context: ReconcileContext,
+  deps: ControllerDependencies,
+  expected: Expected,
+): Promise<Result> {
   const input = gather(key, deps, context.clock.now());
+  if (!expected.isShown(key, input)) return requeueAfter(CACHE_LAG_MS, 'the caches do not show what was written last');
   const step = nextMigrationStep(input);
   const { migration } = input;
   if (step.step !== 'Await') context.log.info({ step: step.step, ...wordsOf(step) }, 'decided');
-  if (migration === undefined) return await withoutObject(step, context, deps);
+  if (migration === undefined) {
+    // Nothing can be said about it: the VM is brought out of it all the same.
+    const generation = await act(step, input, undefined, deps, context.signal);
+    if (generation !== undefined) expected.put(key, { uid: undefined, phase: undefined, generation });
+    return done;
+  }
   switch (step.step) {
     case 'LetGo': {
       const finalizers = migration.metadata.finalizers.filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
@@ -92,31 +107,21 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
       await deps.client.delete(Migration, migration.metadata, { uid: migration.metadata.uid, signal: context.signal });
       return done;
     default:
-      return await carryOut(migration, input, step, context, deps);
+      return await carryOut(key, migration, input, step, context, deps, expected);
   }
-}
-
-/** Its object is gone, so that nothing can be said about it: the VM is brought out of it all the same. */
-async function withoutObject(
-  step: MigrationStep,
-  { signal }: ReconcileContext,
-  deps: ControllerDependencies,
-): Promise<Result> {
-  if (step.step === 'Order') await give(step.instance, step.order, deps, signal);
-  if (step.step === 'Switch') await switchHost(step.instance, undefined, deps, signal);
-  if (step.step === 'Release') await release(step.instance, deps, signal);
-  return done;
 }
 
 /**
  * What is found out is written down before it is acted upon: a VM that has left its migration tells nothing of it any more.
  */
 async function carryOut(
+  key: ObjectKey,
   migration: Migration,
   input: MigrationInput,
   step: MigrationStep,
   { signal, clock }: ReconcileContext,
   deps: ControllerDependencies,
+  expected: Expected,
 ): Promise<Result> {
   const hasBegun = migration.status?.sourceEpoch !== undefined;
   if (step.step === 'Refuse' && hasBegun && !(await isUnfinishedNow(migration, deps, signal))) return done;
@@ -126,26 +131,36 @@ async function carryOut(
   }
   const status = statusOf(migration, input, step);
   await writeStatus(deps.client, Migration, migration, status, { fieldManager: FIELD_MANAGERS.migration, signal });
-  switch (step.step) {
-    case 'Begin':
-      if (input.vm !== undefined) await begin(migration, input.vm, step.plan, deps, signal);
-      break;
-    case 'Order':
-      await give(step.instance, step.order, deps, signal);
-      break;
-    case 'Switch':
-      await switchHost(step.instance, migration.status?.placement, deps, signal);
-      break;
-    case 'Release':
-      await release(step.instance, deps, signal);
-      break;
-    default:
-      break;
-  }
+  const generation = await act(step, input, migration.status?.placement, deps, signal);
+  const { uid } = migration.metadata;
+  expected.put(key, { uid, phase: status.phase, ...(generation !== undefined && { generation }) });
   tell(migration, input, step, deps);
   if (step.step !== 'Await') return done;
   if (step.untilMs !== undefined) return requeueAfter(Math.max(0, step.untilMs - clock.now().getTime()), step.reason);
   return step.phase === 'Pending' ? requeueAfter(QUEUED_MS, step.message) : done;
+}
+
+/** Changes the VM's instance. @returns the generation that it has then; undefined: it was not changed */
+async function act(
+  step: MigrationStep,
+  { migration, vm }: MigrationInput,
+  explanation: string | undefined,
+  deps: ControllerDependencies,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  switch (step.step) {
+    case 'Begin':
+      if (migration === undefined || vm === undefined) return undefined;
+      return await begin(migration, vm, step.plan, deps, signal);
+    case 'Order':
+      return await give(step.instance, step.order, deps, signal);
+    case 'Switch':
+      return await switchHost(step.instance, explanation, deps, signal);
+    case 'Release':
+      return await release(step.instance, deps, signal);
+    default:
+      return undefined;
+  }
 }
 
 /** The cache of Migrations may lag behind that of instances. */

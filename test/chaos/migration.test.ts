@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Migration } from '../../src/api/migration.ts';
+import { guestVM, Story } from '../e2e/story.ts';
+import { readConsoleCounters } from '../lab/guest/console-counters.ts';
+import { waitFor } from '../lab/wait.ts';
+import { insist, next, SEED } from './seeded.ts';
+
+/** Slow enough that every moment of a migration can be met: the guest has some 60 MiB to copy. */
+const BANDWIDTH = '40Mi';
+/** From the order to the end; measured with that bandwidth. */
+const MIGRATION_MS = 5_000;
+/** Longer than libvirt's keepalive, after which its daemons give each other up. */
+const CUT_MS = 8_000;
+
+let story: Story;
+
+beforeAll(async () => {
+  story = await Story.open();
+  await story.hostsReady();
+  const spec = JSON.stringify({ spec: { migration: { bandwidth: BANDWIDTH } } });
+  await story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', spec]);
+});
+afterAll(async () => {
+  const spec = JSON.stringify({ spec: { migration: { bandwidth: null } } });
+  await story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', spec]);
+  await story.cleanUp();
+  await story.close();
+});
+
+interface Hosts {
+  readonly source: string;
+  readonly target: string;
+}
+
+async function cutFor(host: string): Promise<void> {
+  await story.lab.cut(host);
+  await sleep(CUT_MS);
+  await story.lab.heal(host);
+}
+
+const FAULTS: Readonly<Record<string, (hosts: Hosts) => Promise<void>>> = {
+  'the operator is killed': async () => await story.lab.restartOperator('killed'),
+  "the source's agent is killed": async ({ source }) => await story.lab.restartAgent(source, 'killed'),
+  "the target's agent is killed": async ({ target }) => await story.lab.restartAgent(target, 'killed'),
+  "the source's libvirtd is killed": async ({ source }) => await story.lab.restartLibvirtd(source, 'killed'),
+  "the target's libvirtd is killed": async ({ target }) => await story.lab.restartLibvirtd(target, 'killed'),
+  'the API server is killed': async () => {
+    await story.lab.controlPlane.apiServer.kill();
+    await story.lab.controlPlane.apiServer.start();
+  },
+  'the target is cut off': async ({ target }) => await cutFor(target),
+  'the source is cut off': async ({ source }) => await cutFor(source),
+  'operator and both agents are killed': async ({ source, target }) => {
+    await Promise.all([
+      story.lab.restartOperator('killed'),
+      story.lab.restartAgent(source, 'killed'),
+      story.lab.restartAgent(target, 'killed'),
+    ]);
+  },
+  'both libvirtd are killed': async ({ source, target }) => {
+    await Promise.all([story.lab.restartLibvirtd(source, 'killed'), story.lab.restartLibvirtd(target, 'killed')]);
+  },
+};
+
+/** The console of the VM over all hosts, joined in the order in which it ran there. */
+class Console {
+  log = '';
+  readonly #read = new Map<string, number>();
+
+  /** To be called for the host that it is on, then for the host that it may have gone to. */
+  follow(host: string): void {
+    const whole = story.consoleOn(host, 'nomad');
+    this.log += whole.slice(this.#read.get(host) ?? 0);
+    this.#read.set(host, whole.length);
+  }
+}
+
+it(
+  `ends with one running copy and an unbroken guest, whatever dies at whatever moment of ${Object.keys(FAULTS).length} migrations (seed ${SEED})`,
+  async () => {
+    await story.apply(guestVM('nomad'));
+    let host = (await story.running('nomad')).status?.host ?? '';
+    await story.says(host, 'nomad', /counter=1 /);
+    const console = new Console();
+    const outcomes: string[] = [];
+    for (const [index, [what, fault]] of Object.entries(FAULTS).entries()) {
+      const others = story.lab.hosts.map(({ name }) => name).filter((name) => name !== host);
+      const target = others[Math.floor(next() * others.length)] ?? '';
+      const afterMs = Math.round(next() * MIGRATION_MS);
+      const name = `round-${index}`;
+      await insist(`creation of ${name}`, () =>
+        story.apply({
+          apiVersion: 'drover.dev/v1alpha1',
+          kind: 'Migration',
+          metadata: { name, namespace: 'default' },
+          spec: { virtualMachineName: 'nomad', targetHost: target },
+        }),
+      );
+      await sleep(afterMs);
+      await fault({ source: host, target });
+      const { status } = await story.when(Migration, { namespace: 'default', name }, 'to be over', (migration) =>
+        ['Succeeded', 'Failed'].includes(migration.status?.phase ?? ''),
+      );
+      const words = `${what} after ${afterMs} ms: ${status?.phase} ${status?.failures?.[0]?.reason ?? ''}`.trim();
+      outcomes.push(words);
+      const arrived = status?.phase === 'Succeeded' ? target : host;
+      await waitFor(`one copy on ${arrived} after ${words}`, () => oneCopyOn(arrived), {
+        timeoutMs: 60_000,
+        intervalMs: 200,
+      });
+      console.follow(host);
+      if (arrived !== host) console.follow(arrived);
+      host = arrived;
+      await story.hostsReady();
+    }
+    process.stdout.write(`${outcomes.join('\n')}\n`);
+    const seen = readConsoleCounters(console.log).readings.at(-1)?.counter ?? 0;
+    await story.says(host, 'nomad', new RegExp(`counter=${seen + 2} `));
+    console.follow(host);
+    const { verdict, boots } = readConsoleCounters(console.log);
+    expect(verdict).toEqual({ ok: true });
+    expect(boots).toHaveLength(1);
+  },
+  20 * 60_000,
+);
+
+/** Whether libvirt and the VM's status say the same: it runs on this host, and nowhere else. */
+async function oneCopyOn(host: string) {
+  const copies = (await story.domains()).filter(({ domain }) => domain === 'default_nomad').map((copy) => copy.host);
+  const vm = await story.vm('nomad').catch(() => undefined);
+  const told = `${vm?.status?.phase} on ${vm?.status?.host}`;
+  return copies.join() === host && told === `Running on ${host}`
+    ? ({ ready: true, value: undefined } as const)
+    : ({ ready: false, because: `copies on ${copies.join()}; status: ${told}` } as const);
+}
