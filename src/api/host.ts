@@ -4,8 +4,19 @@ import { defineKind } from './common/kind.ts';
 import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration, ShownSize } from './common/status.ts';
 
+/** Most VMs that an evacuation lists. */
+export const MAX_BLOCKED = 64;
+
 const HostSpec = z
   .object({
+    maintenance: z.enum(['Disabled', 'Evacuate']).default('Disabled').meta({
+      description:
+        'Evacuate: the host takes no more VMs, and those that run on it are moved to others while they run. Disabled takes that back: what has moved stays where it is. Default Disabled.',
+    }),
+    evacuateWhenCordoned: z.boolean().default(true).meta({
+      description:
+        'Whether a cordoned Node (kubectl cordon, kubectl drain) puts its host into maintenance. Default true.',
+    }),
     reserved: z
       .object({
         cpu: quantityField({ least: '0', tooSmall: 'cannot be negative' }).default(0).meta({
@@ -20,6 +31,30 @@ const HostSpec = z
   })
   .prefault({})
   .meta({ description: 'What administrators say about the host. Default: nothing.' });
+
+const Evacuation = z
+  .object({
+    cause: z.enum(['Spec', 'NodeCordoned']).meta({ description: 'What asked for it: spec.maintenance, or the Node.' }),
+    since: z.string().max(64).meta({ description: 'When it began (RFC 3339).' }),
+    total: z.int().min(0).meta({ description: 'VMs that the host had when it began, and that came since.' }),
+    remaining: z.int().min(0).meta({ description: 'VMs that are still on it.' }),
+    moving: z.int().min(0).meta({ description: 'Of these, those that are being moved, or wait for their turn.' }),
+    blocked: z
+      .array(
+        z.object({
+          virtualMachine: z.string().max(320).meta({ description: 'The VM, as namespace/name.' }),
+          reason: z.string().max(64).meta({ description: 'Why it cannot be moved now, in CamelCase.' }),
+          message: z.string().max(1024).meta({ description: 'The same in words, and what to do.' }),
+        }),
+      )
+      .max(MAX_BLOCKED)
+      .optional()
+      .meta({
+        description: 'VMs that cannot be moved now, by name; at most 64. They are tried again. Absent: none.',
+        'x-kubernetes-list-type': 'atomic',
+      }),
+  })
+  .meta({ description: 'How far the host is emptied; written by the operator. Absent: it is not in maintenance.' });
 
 const HostStatus = z
   .object({
@@ -200,6 +235,10 @@ const HostStatus = z
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['uid'],
       }),
+    nodeCordoned: z.boolean().optional().meta({
+      description: 'Whether its Node is cordoned (spec.unschedulable); written by the operator. Absent: it is not.',
+    }),
+    evacuation: Evacuation.optional(),
     conditions: Conditions,
   })
   .meta({ description: 'What the host is and has; written by its agent. Absent: not reported yet.' });
@@ -213,6 +252,8 @@ export const Host = defineKind({
   example: { metadata: { name: 'host-1' }, spec: { reserved: { cpu: '500m', memory: '4Gi' } } },
   conditions: {
     Ready: 'The agent renews its lease and libvirt answers, so the host can run VMs. Unknown: the agent is silent.',
+    InMaintenance:
+      'True: the host is in maintenance, and no VM is on it any more. False: the message says how many are left, and which cannot leave.',
     KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [
@@ -230,6 +271,12 @@ export const Host = defineKind({
       type: 'string',
       jsonPath: ".status.conditions[?(@.type=='Ready')].status",
       description: 'Whether it can run VMs',
+    },
+    {
+      name: 'Maintenance',
+      type: 'string',
+      jsonPath: ".status.conditions[?(@.type=='InMaintenance')].reason",
+      description: 'Whether it is being emptied, or is empty',
     },
     { name: 'CPUs', type: 'number', jsonPath: '.status.capacity.cpuCores', description: 'Hardware threads' },
     { name: 'Memory', type: 'string', jsonPath: '.status.capacity.memory', description: 'Memory' },

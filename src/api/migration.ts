@@ -8,12 +8,24 @@ import { MigrationProgress } from './virtual-machine-instance-migration.ts';
 
 /** How long a Migration stays after its end, in seconds, when it says nothing about it: a day. */
 export const DEFAULT_TTL_SECONDS = 86_400;
+/** Most VMs that are moved as one. */
+export const MAX_GROUP = 64;
 /** Most reasons that are listed. */
 export const MAX_FAILURES = 32;
 
 const MigrationSpec = withRules(
   z.object({
-    virtualMachineName: ObjectName.meta({ description: 'VirtualMachine (same namespace) to move while it runs.' }),
+    virtualMachineName: ObjectName.optional().meta({
+      description: 'VirtualMachine (same namespace) to move while it runs. Absent: a whole RuleGroup is moved.',
+    }),
+    ruleGroupName: ObjectName.optional().meta({
+      description:
+        'RuleGroup (same namespace, KeepTogether) to move as one: all of its VMs arrive, or all stay or return. Absent: one VM is moved.',
+    }),
+    groupMigrationName: ObjectName.optional().meta({
+      description:
+        'Migration of a whole RuleGroup that this one is a part of. Set by the operator. Absent: it is no part of one.',
+    }),
     targetHost: ObjectName.optional().meta({
       description: 'Host to move it to. Absent: chosen as for a new VM, without the host that it is on.',
     }),
@@ -25,6 +37,11 @@ const MigrationSpec = withRules(
       description: 'How long the object stays after the end, in seconds. Default 86400: a day.',
     }),
   }),
+  {
+    rule: 'has(self.virtualMachineName) != has(self.ruleGroupName)',
+    message: 'is what to move: name either one VirtualMachine or one RuleGroup',
+    fieldPath: '.virtualMachineName',
+  },
   { rule: 'self == oldSelf', message: 'cannot be changed: a Migration is made once; make another' },
 ).meta({ description: 'What to move where. Cannot be changed; delete the Migration to cancel it.' });
 
@@ -32,11 +49,11 @@ const MigrationStatus = z
   .object({
     observedGeneration: ObservedGeneration,
     phase: z
-      .enum(['Pending', 'Preparing', 'Running', 'Switching', 'Cancelling', 'Succeeded', 'Failed'])
+      .enum(['Pending', 'Preparing', 'Running', 'Switching', 'Returning', 'Cancelling', 'Succeeded', 'Failed'])
       .optional()
       .meta({
         description:
-          'Pending: waits for its turn. Preparing: the target makes ready. Running: the memory is copied. Switching: the VM runs at the target, and is being handed over. Cancelling: it is being stopped, the VM stays. Absent: not seen yet.',
+          'Pending: waits for its turn. Preparing: the target makes ready. Running: the memory is copied. Switching: the VM runs at the target, and is being handed over. Returning: a VM of a RuleGroup could not be moved, so that the others come back. Cancelling: it is being stopped, the VM stays. Absent: not seen yet.',
       }),
     sourceHost: z.string().max(253).optional().meta({ description: 'Host that the VM leaves. Absent: not begun.' }),
     targetHost: z.string().max(253).optional().meta({ description: 'Host that it moves to. Absent: not chosen yet.' }),
@@ -74,6 +91,23 @@ const MigrationStatus = z
         description: 'Everything that was in the way, at once. Absent: nothing was.',
         'x-kubernetes-list-type': 'atomic',
       }),
+    members: z
+      .array(
+        z.object({
+          virtualMachine: z.string().max(253).meta({ description: 'The VM.' }),
+          sourceHost: z.string().max(253).meta({ description: 'Host that it leaves.' }),
+          state: z.enum(['Waiting', 'Moving', 'Arrived', 'Failed', 'Returning', 'Returned']).meta({
+            description: 'How far it is. Returning, Returned: back to the host that it came from.',
+          }),
+        }),
+      )
+      .max(MAX_GROUP)
+      .optional()
+      .meta({
+        description: 'VMs of the RuleGroup, by name. Absent: one VM is moved, or it has not begun.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['virtualMachine'],
+      }),
     conditions: Conditions,
   })
   .meta({ description: 'How far it is; written by the operator. Default: not seen yet, with Ready Unknown.' });
@@ -98,6 +132,13 @@ export const Migration = defineKind({
   initialStatus: NOT_SEEN_YET,
   columns: [
     { name: 'VM', type: 'string', jsonPath: '.spec.virtualMachineName', description: 'VM that moves' },
+    {
+      name: 'Group',
+      type: 'string',
+      jsonPath: '.spec.ruleGroupName',
+      description: 'RuleGroup that moves',
+      priority: 1,
+    },
     { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'How far it is' },
     { name: 'From', type: 'string', jsonPath: '.status.sourceHost', description: 'Host that it leaves' },
     { name: 'To', type: 'string', jsonPath: '.status.targetHost', description: 'Host that it moves to' },

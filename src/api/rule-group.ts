@@ -103,6 +103,9 @@ const RuleGroupStatus = z
           virtualMachine: z.string().max(253).meta({ description: 'The VM.' }),
           host: z.string().max(253).meta({ description: 'Where it is, against the rule.' }),
           message: z.string().max(1024).meta({ description: 'What is wrong with that.' }),
+          remedy: z.string().max(1024).optional().meta({
+            description: 'What is done about it, or why nothing can be. Absent: the rule has no effect.',
+          }),
         }),
       )
       .max(MAX_LISTED)

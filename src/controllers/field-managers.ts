@@ -2,6 +2,7 @@
 export const FIELD_MANAGERS = {
   cluster: 'drover-operator-cluster',
   datastore: 'drover-operator-datastore',
+  evacuation: 'drover-operator-evacuation',
   host: 'drover-operator-host',
   image: 'drover-operator-image',
   migration: 'drover-operator-migration',

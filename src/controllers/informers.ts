@@ -13,6 +13,7 @@ import type { KubeClient } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
 import { FIELD_MANAGERS } from './field-managers.ts';
 import { leaseInformer } from './host/lease.ts';
+import { nodeInformer } from './host/node.ts';
 
 /** Index of VirtualMachines and instances by the key of each Volume they name, make or have. */
 export const BY_VOLUME = 'volume';
@@ -20,6 +21,10 @@ export const BY_VOLUME = 'volume';
 export const BY_HOST = 'host';
 /** Index of instances by the key of the Migration that they are in. */
 export const BY_MIGRATION = 'migration';
+/** Index of Migrations by the key of the RuleGroup that they move. */
+export const BY_GROUP = 'ruleGroup';
+/** Index of Migrations of RuleGroups by the key of each VM that they move. */
+export const BY_GROUP_MEMBER = 'groupMember';
 /** Index of Migrations by the key of their VM. */
 export const BY_VM = 'virtualMachine';
 /** Index of VirtualMachines by the key of each PortGroup they name. */
@@ -33,7 +38,7 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
   return {
     clusters: typedInformer(Cluster, { ...common, fieldManagers: [FIELD_MANAGERS.cluster] }),
     datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),
-    hosts: typedInformer(Host, { ...common, fieldManagers: [FIELD_MANAGERS.host] }),
+    hosts: typedInformer(Host, { ...common, fieldManagers: [FIELD_MANAGERS.host, FIELD_MANAGERS.evacuation] }),
     images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),
     instances: typedInformer(VirtualMachineInstance, {
       ...common,
@@ -49,8 +54,16 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
     migrations: typedInformer(Migration, {
       ...common,
       fieldManagers: [FIELD_MANAGERS.migration],
-      indexes: { [BY_VM]: ({ metadata, spec }) => [`${metadata.namespace}/${spec.virtualMachineName}`] },
+      indexes: {
+        [BY_VM]: ({ metadata, spec }) =>
+          spec.virtualMachineName === undefined ? [] : [`${metadata.namespace}/${spec.virtualMachineName}`],
+        [BY_GROUP]: ({ metadata, spec }) =>
+          spec.ruleGroupName === undefined ? [] : [`${metadata.namespace}/${spec.ruleGroupName}`],
+        [BY_GROUP_MEMBER]: ({ metadata, status }) =>
+          (status?.members ?? []).map(({ virtualMachine }) => `${metadata.namespace}/${virtualMachine}`),
+      },
     }),
+    nodes: nodeInformer(common),
     portGroups: typedInformer(PortGroup, { ...common, fieldManagers: [FIELD_MANAGERS.portGroup] }),
     ruleGroups: typedInformer(RuleGroup, { ...common, fieldManagers: [FIELD_MANAGERS.ruleGroup] }),
     switches: typedInformer(VirtualSwitch, { ...common, fieldManagers: [FIELD_MANAGERS.virtualSwitch] }),

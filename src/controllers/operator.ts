@@ -6,6 +6,7 @@ import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
 import { hostController } from './host/controller.ts';
+import { evacuationController } from './host/evacuation.ts';
 import { imageController } from './image/controller.ts';
 import { createInformers, type Informers } from './informers.ts';
 import { Inventories } from './inventory/inventories.ts';
@@ -92,6 +93,7 @@ function controllers(
   return [
     clusterController(deps),
     datastoreController(deps),
+    evacuationController(deps),
     hostController(deps),
     imageController(deps),
     migrationController(deps),

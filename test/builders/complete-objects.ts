@@ -74,7 +74,7 @@ function datastore(): KubeObject {
 function host(): KubeObject {
   return object(
     'Host',
-    { reserved: { cpu: '500m', memory: '4Gi' } },
+    { maintenance: 'Evacuate', evacuateWhenCordoned: true, reserved: { cpu: '500m', memory: '4Gi' } },
     {
       bootID: 'b00t',
       address: '192.0.2.11',
@@ -99,6 +99,16 @@ function host(): KubeObject {
       switches: [{ name: 'lan', available: false, message: 'there is no interface eth1' }],
       foreignDomains: [{ uuid: 'f0', name: 'other', state: 'running' }],
       strayDomains: [{ uuid: 'f1', virtualMachine: 'default/web', epoch: 3, message: 'no intent names it' }],
+      nodeCordoned: true,
+      evacuation: {
+        cause: 'Spec',
+        since: '2026-01-02T03:04:05Z',
+        total: 5,
+        remaining: 2,
+        moving: 1,
+        blocked: [{ virtualMachine: 'default/web', reason: 'LocalDisk', message: 'its disk is on host-1' }],
+      },
+      conditions: [...CONDITIONS, { ...CONDITIONS[0], type: 'InMaintenance', status: 'False', reason: 'Blocked' }],
       incomingMigrations: [
         {
           uid: 'm-1',
@@ -144,10 +154,10 @@ function migrationProgress(): object {
   };
 }
 
-function migration(): KubeObject {
+function migration(what: object): KubeObject {
   return object(
     'Migration',
-    { virtualMachineName: 'web', targetHost: 'host-2', cause: 'User', ttlSecondsAfterFinished: 3600 },
+    { ...what, targetHost: 'host-2', cause: 'User', ttlSecondsAfterFinished: 3600 },
     {
       phase: 'Failed',
       sourceHost: 'host-1',
@@ -160,6 +170,7 @@ function migration(): KubeObject {
       progress: migrationProgress(),
       downtimeMilliseconds: 80,
       failures: [{ reason: 'NotConverging', message: 'the guest writes faster than is copied' }],
+      members: [{ virtualMachine: 'web', sourceHost: 'host-1', state: 'Arrived' }],
     },
   );
 }
@@ -198,7 +209,14 @@ function ruleGroup(spec: object): KubeObject {
       memberCount: 1,
       members: ['web'],
       hosts: ['host-1'],
-      violations: [{ virtualMachine: 'web', host: 'host-2', message: 'is not on one of its hosts' }],
+      violations: [
+        {
+          virtualMachine: 'web',
+          host: 'host-2',
+          message: 'is not on one of its hosts',
+          remedy: 'it is moved to host-1',
+        },
+      ],
       conditions: [...CONDITIONS, { ...CONDITIONS[0], type: 'Satisfied', status: 'False', reason: 'Violated' }],
       conflicts: [{ ruleGroup: 'other', message: 'together they leave no host for web; the older one keeps effect' }],
     },
@@ -354,7 +372,10 @@ export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> =
   Datastore: [datastore()],
   Host: [host()],
   Image: [image()],
-  Migration: [migration()],
+  Migration: [
+    migration({ virtualMachineName: 'web', groupMigrationName: 'all' }),
+    migration({ ruleGroupName: 'pair' }),
+  ],
   PortGroup: [portGroup()],
   RuleGroup: [
     ruleGroup({ type: 'VMsToHosts', hosts: { names: ['host-1'], selector: labelSelector() }, relation: 'MustRunOn' }),

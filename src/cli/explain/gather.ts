@@ -80,6 +80,8 @@ export async function gather(
           }),
         ),
       },
+      // Whether it waits for others of its RuleGroup, its condition says.
+      groupMigration: undefined,
       volumeHosts: new Map(
         needed.flatMap(({ metadata, spec, status }): [string, string][] => {
           const isShared = datastoreNamed.get(spec.datastoreName)?.spec.shared ?? false;

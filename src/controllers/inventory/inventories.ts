@@ -3,6 +3,7 @@ import { type ClusterModel, membershipOf } from '../../core/cluster/membership.t
 import type { HostModel, Resources } from '../../core/model/host.ts';
 import type { Inventory } from '../../core/model/inventory.ts';
 import { readHost } from '../../core/model/read-host.ts';
+import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import type { Informers } from '../informers.ts';
 import { clusterModels } from './hosts.ts';
 import type { Reservations } from './reservations.ts';
@@ -68,6 +69,17 @@ export class Inventories {
       }
     }
     return { hosts, hostsOf: (key) => this.hostsOf(key), groupsOf: (key) => this.#ruleGroups.groupsOf(key) };
+  }
+
+  /** The groups in effect that a VM is a member of, by name. */
+  groupsOf(key: string): readonly RuleGroupModel[] {
+    return this.#ruleGroups.groupsOf(key);
+  }
+
+  /** The Cluster that a host (by name) belongs to. */
+  clusterOf(name: string): string | undefined {
+    const host = this.#informers.hosts.get(name);
+    return host && this.#clusterOf(host);
   }
 
   #clusterOf(host: Host): string | undefined {

@@ -7,12 +7,14 @@ import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
-import { BY_VM } from '../informers.ts';
+import { BY_GROUP_MEMBER, BY_VM } from '../informers.ts';
+import { isOver } from '../inventory/group-migrations.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 import { begin, give, release, switchHost } from './apply.ts';
 import { Expected } from './expected.ts';
 import { gather } from './gather.ts';
+import { reconcileGroup } from './group.ts';
 import { statusOf } from './status.ts';
 
 /** How soon the caches must show what was written. */
@@ -29,9 +31,14 @@ export function migrationController(deps: ControllerDependencies): Controller {
     // One at a time: each counts against limits that the next one has to see.
     concurrency: 1,
     sources: [
-      source(migrations),
+      source(migrations, ({ key, object }) => {
+        const { groupMigrationName: group } = object.spec;
+        return group === undefined ? [key] : [key, `${object.metadata.namespace}/${group}`];
+      }),
       source(instances, (change) => [
-        ...migrations.byIndex(BY_VM, change.key).filter(isUnfinished).map(keyOf),
+        ...[...migrations.byIndex(BY_VM, change.key), ...migrations.byIndex(BY_GROUP_MEMBER, change.key)]
+          .filter((migration) => !isOver(migration))
+          .map(keyOf),
         ...migrationOf(change.object),
         ...(hasEnded(change) ? pending(deps) : []),
       ]),
@@ -62,10 +69,6 @@ function hasEnded(change: Change<VirtualMachineInstance>): boolean {
   return before !== undefined && change.object.spec.migration === undefined;
 }
 
-function isUnfinished({ status }: Migration): boolean {
-  return status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
-}
-
 /** Those that wait for their turn, oldest first. */
 function pending({ informers }: ControllerDependencies): ObjectKey[] {
   return informers.migrations
@@ -85,6 +88,8 @@ async function reconcile(
   deps: ControllerDependencies,
   expected: Expected,
 ): Promise<Result> {
+  const object = deps.informers.migrations.get(key);
+  if (object?.spec.ruleGroupName !== undefined) return await reconcileGroup(object, context, deps);
   const input = gather(key, deps, context.clock.now());
   if (!expected.isShown(key, input)) return requeueAfter(CACHE_LAG_MS, 'the caches do not show what was written last');
   const step = nextMigrationStep(input);
@@ -170,7 +175,7 @@ async function isUnfinishedNow(
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    return isUnfinished(await client.get(Migration, metadata, { signal }));
+    return !isOver(await client.get(Migration, metadata, { signal }));
   } catch (error) {
     if (error instanceof KubeError && error.isNotFound()) return false;
     throw error;

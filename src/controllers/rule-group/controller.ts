@@ -1,12 +1,19 @@
 import { RuleGroup, type RuleGroupStatus } from '../../api/rule-group.ts';
 import { clusterOf } from '../../core/cluster/membership.ts';
+import { violationsOf } from '../../core/rulegroup/violations.ts';
 import type { ObjectKey } from '../../kube/index.ts';
-import { Controller, done, type ReconcileContext, type Result, source } from '../../runtime/index.ts';
+import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { isAboutLabels, isAboutSpec, namespaceOf } from '../inventory/rule-groups.ts';
+import { makeMigration } from '../migration/make.ts';
 import { writeStatus } from '../write-status.ts';
+import { type Repair, repairOf } from './repair.ts';
 import { statusOf } from './status.ts';
+
+const NOTHING: Repair = { remedies: [], make: [] };
+/** How soon a broken rule is looked at again, although nothing has changed that it could be seen by. */
+const AGAIN_MS = 15_000;
 
 /** Says of each RuleGroup which VMs it is about, whether it has effect, and which VMs are where it does not want them. */
 export function ruleGroupController(deps: ControllerDependencies): Controller {
@@ -20,6 +27,11 @@ export function ruleGroupController(deps: ControllerDependencies): Controller {
       source(informers.virtualMachines, (change) => (isAboutLabels(change) ? beside(change) : [])),
       source(informers.instances, ({ key }) => ruleGroups.keysAbout(key)),
       source(informers.hosts, (change) => (isAboutLabels(change) ? informers.ruleGroups.keys() : [])),
+      source(informers.migrations, ({ object }) =>
+        object.spec.virtualMachineName === undefined
+          ? [`${object.metadata.namespace}/${object.spec.ruleGroupName}`]
+          : ruleGroups.keysAbout(`${object.metadata.namespace}/${object.spec.virtualMachineName}`),
+      ),
       source(informers.clusters, () => informers.ruleGroups.keys()),
     ],
     reconcile: (key, context) => reconcile(key, context, deps),
@@ -32,22 +44,30 @@ export function ruleGroupController(deps: ControllerDependencies): Controller {
 async function reconcile(
   key: ObjectKey,
   { signal, clock }: ReconcileContext,
-  { client, informers, inventories, ruleGroups }: ControllerDependencies,
+  deps: ControllerDependencies,
 ): Promise<Result> {
+  const { client, informers, inventories, ruleGroups } = deps;
   const group = informers.ruleGroups.get(key);
   const found = ruleGroups.of(key);
   if (group === undefined || found === undefined) return done;
   const members = [...found.model.members].filter((member) => informers.virtualMachines.get(member) !== undefined);
+  const now = clock.now();
+  const violations = violationsOf(found.model, (member) => inventories.hostsOf(member));
+  const repair = found.inEffect ? repairOf(found.model, violations, deps, now) : NOTHING;
   const status: RuleGroupStatus = statusOf({
     group,
     ...found,
     members: members.toSorted(),
-    hostsOf: (member) => inventories.hostsOf(member),
+    violations,
+    remedies: repair.remedies,
     hostCount: hostCountFor(members, informers, inventories),
-    now: clock.now(),
+    now,
   });
   await writeStatus(client, RuleGroup, group, status, { fieldManager: FIELD_MANAGERS.ruleGroup, signal });
-  return done;
+  for (const migration of repair.make) await makeMigration(migration, deps, signal);
+  if (violations.length === 0) return done;
+  const leftMs = repair.untilMs === undefined ? AGAIN_MS : Math.max(0, repair.untilMs - now.getTime());
+  return requeueAfter(Math.min(AGAIN_MS, leftMs), 'the rule is broken');
 }
 
 /** Hosts of all Clusters that the VMs belong to. */

@@ -2,7 +2,8 @@ import { MAX_LISTED, MAX_MEMBERS, type RuleGroup, type RuleGroupStatus } from '.
 import { nameOf } from '../../core/model/names.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import type { Conflict } from '../../core/rulegroup/conflicts.ts';
-import { type Violation, violationsOf } from '../../core/rulegroup/violations.ts';
+import type { Remedy } from '../../core/rulegroup/repair.ts';
+import type { Violation } from '../../core/rulegroup/violations.ts';
 import { type ConditionInput, setConditions } from '../../runtime/index.ts';
 
 /** What a status is made from. */
@@ -13,8 +14,9 @@ export interface StatusInput {
   readonly conflicts: readonly Conflict[];
   /** Members that exist, as `namespace/name`, sorted. */
   readonly members: readonly string[];
-  /** Hosts where a VM is. */
-  readonly hostsOf: (virtualMachine: string) => readonly string[];
+  readonly violations: readonly Violation[];
+  /** What is done about each violation, in their order. Empty: nothing, since the rule has no effect. */
+  readonly remedies: readonly Remedy[];
   /** Hosts of the Clusters that the members belong to. */
   readonly hostCount: number;
   readonly now: Date;
@@ -24,17 +26,18 @@ export interface StatusInput {
 export function statusOf(input: StatusInput): RuleGroupStatus {
   const { group, model, members, conflicts, now } = input;
   const observedGeneration = group.metadata.generation;
-  const violations = violationsOf(model, input.hostsOf);
-  const conditions = [ready(input), satisfied(input, violations)];
+  const { violations, remedies } = input;
+  const conditions = [ready(input), satisfied(input)];
   return {
     observedGeneration,
     memberCount: members.length,
     members: unlessEmpty(members.length > MAX_MEMBERS ? [] : members.map(nameOf)),
     hosts: unlessEmpty(model.type === 'VMsToHosts' ? [...model.hosts].toSorted() : []),
     violations: unlessEmpty(
-      violations
-        .slice(0, MAX_LISTED)
-        .map(({ virtualMachine, host, message }) => ({ virtualMachine: nameOf(virtualMachine), host, message })),
+      violations.slice(0, MAX_LISTED).map(({ virtualMachine, host, message }, index) => {
+        const remedy = remedies[index]?.message.slice(0, 1024);
+        return { virtualMachine: nameOf(virtualMachine), host, message, ...(remedy !== undefined && { remedy }) };
+      }),
     ),
     conflicts: unlessEmpty(conflicts.slice(0, MAX_LISTED).map((conflict) => conflictOf(conflict, model.name))),
     conditions: [
@@ -111,13 +114,14 @@ function ready({ inEffect, conflicts, model, members, hostCount }: StatusInput):
   };
 }
 
-function satisfied({ inEffect }: StatusInput, violations: readonly Violation[]): ConditionInput {
+function satisfied({ inEffect, violations, remedies }: StatusInput): ConditionInput {
   const type = 'Satisfied';
   if (violations.length === 0)
     return { type, status: 'True', reason: 'Kept', message: 'every VM is where the rule wants it' };
-  const shown = violations
-    .slice(0, 3)
-    .map(({ virtualMachine, host, message }) => `${nameOf(virtualMachine)} on ${host} ${message}`);
+  const shown = violations.slice(0, 3).map(({ virtualMachine, host, message }, index) => {
+    const remedy = remedies[index]?.message;
+    return `${nameOf(virtualMachine)} on ${host} ${message}${remedy === undefined ? '' : `: ${remedy}`}`;
+  });
   const rest = violations.length - shown.length;
   return {
     type,

@@ -7,6 +7,7 @@ import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_VOLUME, type Informers } from '../informers.ts';
+import { groupMigrationOf } from '../inventory/group-migrations.ts';
 
 /** Everything that one pass over a VirtualMachine looks at, from the caches. */
 export function gather(
@@ -30,6 +31,7 @@ export function gather(
     cluster,
     cpuModel: cpuModelOf(cluster.ok ? informers.clusters.get(cluster.cluster) : undefined),
     inventory: inventories.of(cluster.ok ? cluster.cluster : undefined),
+    groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,
     volumeHosts: new Map(named([...volumes.keys()], (name) => hostOfData(volumes.get(name), informers))),
   };
 }

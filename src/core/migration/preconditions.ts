@@ -1,20 +1,34 @@
 import type { Cluster, LiveMigrationSpec } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
-import type { Migration, MigrationFailure } from '../../api/migration.ts';
+import type { MigrationFailure } from '../../api/migration.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { readiness } from '../model/read-host.ts';
 import { explainPlacement, summarizeRefusal } from '../placement/explain.ts';
 import { type HostVerdict, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import type { VirtualMachineInput } from '../virtual-machine/next-step.ts';
+import { whileMovedTogether } from './together.ts';
+
+/** What is asked for. */
+export interface MigrationWish {
+  readonly virtualMachineName: string;
+  /** Absent: any host but the one that it is on. */
+  readonly targetHost: string | undefined;
+  /** uid of the Migration. Absent: there is none yet. */
+  readonly uid: string | undefined;
+}
 
 /** Everything that says whether a VM can be moved now. */
 export interface MigrationSituation {
-  readonly migration: Migration;
+  readonly wish: MigrationWish;
   /** The VM with its Cluster, as its own controller sees it. */
   readonly virtualMachine: VirtualMachineInput;
   /** The Cluster's own object. */
   readonly cluster: Cluster | undefined;
+  /** VMs (`namespace/name`) that are moved as one with it, by the same plan. Undefined: it is moved alone. */
+  readonly together: ReadonlySet<string> | undefined;
+  /** Name of the Migration that moves its RuleGroup, if it is none of that one. */
+  readonly groupMigration: string | undefined;
   /** Finds a Host by name. */
   readonly findHost: (name: string) => Host | undefined;
 }
@@ -35,9 +49,9 @@ export type MigrationVerdict =
 
 /** Asks everything that must hold before a VM is moved, and names all that does not. */
 export function planMigration(situation: MigrationSituation): MigrationVerdict {
-  const { migration, virtualMachine, cluster } = situation;
+  const { wish, virtualMachine, cluster } = situation;
   const { vm, instance } = virtualMachine;
-  const name = migration.spec.virtualMachineName;
+  const name = wish.virtualMachineName;
   if (vm === undefined) {
     return refused([failure('VirtualMachineNotFound', `there is no VirtualMachine "${name}" in this namespace`)]);
   }
@@ -46,7 +60,7 @@ export function planMigration(situation: MigrationSituation): MigrationVerdict {
   }
   if (instance === undefined || cluster === undefined) return refused(notRunning(situation));
   const source = situation.findHost(instance.spec.host);
-  const failures = [...notRunning(situation), ...sourceNotReady(instance, source), ...busy(migration, instance)];
+  const failures = obstaclesToLeaving(situation, instance);
   const request = migrationRequest(virtualMachine, instance, source);
   const target = chooseTarget(situation, request, source);
   if (!target.ok) return refused([...failures, ...target.failures]);
@@ -59,6 +73,15 @@ export function planMigration(situation: MigrationSituation): MigrationVerdict {
     settings: cluster.spec.migration,
     explanation: target.explanation,
   };
+}
+
+/** What keeps a VM from leaving its host, wherever it is to go. */
+export function obstaclesToLeaving(
+  situation: MigrationSituation,
+  instance: VirtualMachineInstance,
+): readonly MigrationFailure[] {
+  const source = situation.findHost(instance.spec.host);
+  return [...notRunning(situation), ...sourceNotReady(instance, source), ...busy(situation, instance)];
 }
 
 function notRunning({ virtualMachine: { vm, instance } }: MigrationSituation): MigrationFailure[] {
@@ -77,9 +100,13 @@ function sourceNotReady({ spec }: VirtualMachineInstance, source: Host | undefin
   return [failure('SourceNotReady', `host ${spec.host}, where the VM is, cannot send it: ${why}`)];
 }
 
-function busy(migration: Migration, { spec }: VirtualMachineInstance): MigrationFailure[] {
+function busy({ wish, groupMigration }: MigrationSituation, { spec }: VirtualMachineInstance): MigrationFailure[] {
   const other = spec.migration;
-  if (other === undefined || other.uid === migration.metadata.uid) return [];
+  if (groupMigration !== undefined) {
+    const message = `Migration "${groupMigration}" is moving a RuleGroup of the VM; wait for it, or delete it to cancel it`;
+    return [failure('GroupMigrating', message)];
+  }
+  if (other === undefined || other.uid === wish.uid) return [];
   return [
     failure(
       'MigrationInProgress',
@@ -89,7 +116,7 @@ function busy(migration: Migration, { spec }: VirtualMachineInstance): Migration
 }
 
 /** What a running VM asks of another host. What it runs with counts, not what its spec has come to say since. */
-function migrationRequest(
+export function migrationRequest(
   { vm, references, volumeHosts }: VirtualMachineInput,
   { metadata, spec }: VirtualMachineInstance,
   source: Host | undefined,
@@ -123,12 +150,14 @@ type Target =
   | { readonly ok: false; readonly failures: readonly MigrationFailure[] };
 
 function chooseTarget(
-  { migration, virtualMachine, findHost }: MigrationSituation,
+  { wish, virtualMachine, together, findHost }: MigrationSituation,
   request: PlacementRequest,
   source: Host | undefined,
 ): Target {
-  const { targetHost } = migration.spec;
-  const { cluster, inventory } = virtualMachine;
+  const { targetHost } = wish;
+  const { cluster } = virtualMachine;
+  const inventory =
+    together === undefined ? virtualMachine.inventory : whileMovedTogether(virtualMachine.inventory, together);
   if (targetHost === undefined) {
     const movable = {
       ...inventory,
@@ -159,12 +188,18 @@ function chooseTarget(
   return failures.length > 0 ? refusedTarget(failures) : { ok: true, host, explanation: explainPlacement(placement) };
 }
 
-function obstaclesOf({ host, obstacles }: HostVerdict): MigrationFailure[] {
-  return obstacles.map(({ reason, message }) => failure(reason, `host ${host}: ${message}`.slice(0, 1024)));
+export function obstaclesOf({ host, obstacles }: HostVerdict): MigrationFailure[] {
+  return obstacles.map(({ reason, message }) =>
+    failure(reason, `host ${host}: ${message}${hint(reason)}`.slice(0, 1024)),
+  );
+}
+
+function hint(reason: string): string {
+  return reason === 'KeepTogether' ? '; move the whole group by a Migration with spec.ruleGroupName' : '';
 }
 
 /** What QEMU emulates cannot go on under KVM, nor the other way round. */
-function sameVirtualization(source: Host | undefined, target: Host | undefined): boolean {
+export function sameVirtualization(source: Host | undefined, target: Host | undefined): boolean {
   return source?.status?.virtualization === target?.status?.virtualization;
 }
 

@@ -15,7 +15,7 @@ export function readHost(host: Host, reserved: Resources, findDatastore: FindDat
     name: host.metadata.name,
     labels: host.metadata.labels,
     ready: readiness(host),
-    inMaintenance: false,
+    inMaintenance: maintenanceOf(host) !== undefined,
     threads: host.status?.capacity?.cpuCores ?? 0,
     numaCells: host.status?.numaCells ?? [],
     allocatable: allocatable(host),
@@ -26,6 +26,12 @@ export function readHost(host: Host, reserved: Resources, findDatastore: FindDat
     datastores: new Set(visibleDatastores(host, findDatastore)),
     switches: new Set(host.status?.switches.flatMap(({ name, available }) => (available ? [name] : []))),
   };
+}
+
+/** What wants the host to be empty. Undefined: nothing. */
+export function maintenanceOf({ spec, status }: Host): 'Spec' | 'NodeCordoned' | undefined {
+  if (spec.maintenance === 'Evacuate') return 'Spec';
+  return status?.nodeCordoned && spec.evacuateWhenCordoned ? 'NodeCordoned' : undefined;
 }
 
 /** Whether the host can run VMs now, as its condition `Ready` says. */

@@ -20,6 +20,8 @@ export interface VirtualMachineInput {
   readonly cpuModel: CpuModelChoice;
   /** The VM's Cluster. */
   readonly inventory: Inventory;
+  /** Name of the Migration that moves a RuleGroup of the VM. Undefined: there is none. */
+  readonly groupMigration: string | undefined;
   /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
   readonly volumeHosts: ReadonlyMap<string, string>;
 }
@@ -88,6 +90,10 @@ function retire(instance: VirtualMachineInstance, vm?: VirtualMachine): Step {
 function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
   if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
+  if (input.groupMigration !== undefined) {
+    const message = `Migration "${input.groupMigration}" is moving a RuleGroup of the VM, which starts where the others will be`;
+    return { step: 'WaitFor', missing: [{ reason: 'GroupMigrating', message }] };
+  }
   const wish = wishOf(vm, input);
   if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
   const placement = place(wish.request, input.inventory);

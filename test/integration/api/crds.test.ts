@@ -103,7 +103,11 @@ describe('the CRDs', () => {
 
   it('gives a Host without a spec the reservations that mean none', async () => {
     const stored = await client.create(Host, object(Host, `${namespace}-blank`, undefined), { dryRun: true });
-    expect(stored.spec).toEqual({ reserved: { cpu: 0, memory: 0 } });
+    expect(stored.spec).toEqual({
+      maintenance: 'Disabled',
+      evacuateWhenCordoned: true,
+      reserved: { cpu: 0, memory: 0 },
+    });
   });
 
   it.each(ALL_KINDS)('gives $kind the defaults that its zod schema gives', async ({ kind, object: schema }) => {

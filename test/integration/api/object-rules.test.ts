@@ -195,6 +195,13 @@ const ROWS: readonly Row[] = [
     accepted: object('Cluster', { imc: { mode: 'Baseline', baseline: 'Nehalem' } }),
   },
   {
+    rule: 'a Migration moves one VM or one RuleGroup',
+    refused: object('Migration', { virtualMachineName: 'web', ruleGroupName: 'pair' }),
+    field: 'spec.virtualMachineName',
+    message: 'is what to move: name either one VirtualMachine or one RuleGroup',
+    accepted: object('Migration', { ruleGroupName: 'pair' }),
+  },
+  {
     rule: 'a rule is about VMs',
     refused: ruleGroup({ type: 'Separate', virtualMachines: { names: [] } }),
     field: 'spec.virtualMachines',

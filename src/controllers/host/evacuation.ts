@@ -1,0 +1,186 @@
+import { Host, type HostStatus } from '../../api/host.ts';
+import { Migration } from '../../api/migration.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { type Evacuee, nextEvacuationStep } from '../../core/maintenance/evacuation.ts';
+import { keepsTogether } from '../../core/migration/together.ts';
+import { nameOf } from '../../core/model/names.ts';
+import { byName } from '../../core/model/order.ts';
+import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
+import {
+  type ConditionInput,
+  Controller,
+  done,
+  type ReconcileContext,
+  type Result,
+  requeueAfter,
+  setConditions,
+  source,
+} from '../../runtime/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { FIELD_MANAGERS } from '../field-managers.ts';
+import { BY_HOST } from '../informers.ts';
+import { isOver } from '../inventory/group-migrations.ts';
+import { historyOf } from '../migration/history.ts';
+import { makeMigration } from '../migration/make.ts';
+import { planFor, planForGroup, togetherWith } from '../migration/plan.ts';
+import { writeStatus } from '../write-status.ts';
+
+/** How soon a host that is being emptied is looked at again, although nothing has changed that it could be seen by. */
+const AGAIN_MS = 15_000;
+
+/** Empties hosts that are in maintenance, and says how far each is. */
+export function evacuationController(deps: ControllerDependencies): Controller {
+  const { hosts, instances, migrations, nodes, virtualMachines } = deps.informers;
+  const emptied = () =>
+    hosts
+      .list()
+      .filter(({ status }) => status?.evacuation !== undefined)
+      .map(keyOf);
+  return new Controller({
+    name: 'evacuation',
+    concurrency: 1,
+    sources: [
+      source(hosts, ({ key }) => [key, ...emptied()]),
+      source(nodes),
+      source(instances, ({ object, ...change }) => [
+        object.spec.host,
+        ...('previous' in change ? [change.previous.spec.host] : []),
+      ]),
+      source(migrations, ({ object }) => {
+        const { sourceHost } = object.status ?? {};
+        return [...(sourceHost === undefined ? [] : [sourceHost]), ...(isOver(object) ? emptied() : [])];
+      }),
+      source(virtualMachines, ({ key }) => {
+        const host = instances.get(key)?.spec.host;
+        return host === undefined ? [] : [host];
+      }),
+    ],
+    reconcile: (key, context) => reconcile(key, context, deps),
+    log: deps.log,
+    metrics: deps.metrics,
+    clock: deps.clock,
+  });
+}
+
+async function reconcile(
+  key: ObjectKey,
+  { signal, clock, log }: ReconcileContext,
+  deps: ControllerDependencies,
+): Promise<Result> {
+  const { informers, client } = deps;
+  const cached = informers.hosts.get(key);
+  if (cached === undefined) return done;
+  const now = clock.now();
+  const host = withNode(cached, informers.nodes.get(key)?.spec?.unschedulable === true);
+  const onHost = informers.instances.byIndex(BY_HOST, key);
+  const { move, stop, evacuation, untilMs } = nextEvacuationStep({
+    nowMs: now.getTime(),
+    host,
+    evacuees: onHost
+      .map((instance) => ({ instance, name: keyOf(instance) }))
+      .toSorted(byName)
+      .map(({ instance }) => evacueeOf(instance, deps)),
+    atOnce: 2 * maxPerHost(key, deps),
+  });
+  await write(cached, host, evacuation, now, deps, signal);
+  for (const { metadata } of stop) {
+    log.info(
+      { migration: keyOf({ metadata }) },
+      'the host is in maintenance no more: a migration that has not begun goes',
+    );
+    await client.delete(Migration, metadata, { uid: metadata.uid, signal });
+  }
+  for (const evacuee of move) await makeMigration(migrationOf(evacuee, deps), deps, signal);
+  if (evacuation === undefined) return done;
+  const againMs = untilMs === undefined ? AGAIN_MS : Math.min(AGAIN_MS, Math.max(0, untilMs - now.getTime()));
+  return evacuation.remaining > 0 ? requeueAfter(againMs, 'the host is being emptied') : done;
+}
+
+const NO_STATUS: HostStatus = Host.status.parse({ conditions: [] });
+
+/** The Host with what its Node says now. */
+function withNode(host: Host, isCordoned: boolean): Host {
+  return { ...host, status: { ...(host.status ?? NO_STATUS), nodeCordoned: isCordoned } };
+}
+
+function evacueeOf(instance: VirtualMachineInstance, deps: ControllerDependencies): Evacuee {
+  const key = keyOf(instance);
+  const { name } = refOfKey(key);
+  const together = togetherWith(key, deps);
+  const isAlone = together.length === 1;
+  const group = isAlone ? undefined : deps.inventories.groupsOf(key).find(keepsTogether);
+  return {
+    key,
+    together,
+    ruleGroup: group && nameOf(group.name),
+    ...historyOf(key, 'Maintenance', deps),
+    plan: () =>
+      isAlone
+        ? planFor(key, { virtualMachineName: name, targetHost: undefined, uid: undefined }, deps, undefined)
+        : planForGroup(together, undefined, undefined, deps),
+  };
+}
+
+function migrationOf({ key, ruleGroup, failed }: Evacuee, { informers }: ControllerDependencies) {
+  const { namespace = '', name } = refOfKey(key);
+  // Another name for each attempt, and the same for the same one: an operator that died does not make it twice.
+  const epoch = informers.instances.get(key)?.spec.epoch ?? 0;
+  const suffix = `evacuation-${epoch}-${failed.length}`;
+  const what = ruleGroup === undefined ? { virtualMachineName: name } : { ruleGroupName: ruleGroup };
+  return { namespace, name: `${name}-${suffix}`, spec: { cause: 'Maintenance' as const, ...what } };
+}
+
+function maxPerHost(host: string, { inventories, informers }: ControllerDependencies): number {
+  const cluster = inventories.clusterOf(host);
+  return (cluster === undefined ? undefined : informers.clusters.get(cluster)?.spec.migration.maxPerHost) ?? 1;
+}
+
+async function write(
+  cached: Host,
+  host: Host,
+  evacuation: HostStatus['evacuation'],
+  now: Date,
+  { client, events }: ControllerDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const condition = { ...inMaintenance(evacuation), observedGeneration: host.metadata.generation };
+  const before = (cached.status?.conditions ?? []).filter(({ type }) => type === condition.type);
+  // A host that was never in maintenance need not say so.
+  if (
+    evacuation === undefined &&
+    before.length === 0 &&
+    host.status?.nodeCordoned === (cached.status?.nodeCordoned ?? false)
+  )
+    return;
+  const status = {
+    ...(host.status?.nodeCordoned && { nodeCordoned: true }),
+    ...(evacuation && { evacuation }),
+    conditions: [...setConditions(before, [condition], now)],
+  };
+  const written = await writeStatus(client, Host, cached, status, { fieldManager: FIELD_MANAGERS.evacuation, signal });
+  if (written && before[0]?.reason !== condition.reason) {
+    const type = condition.reason === 'Blocked' ? 'Warning' : 'Normal';
+    events.record({ regarding: cached, type, reason: condition.reason, action: 'Evacuating', note: condition.message });
+  }
+}
+
+function inMaintenance(evacuation: HostStatus['evacuation']): Omit<ConditionInput, 'observedGeneration'> {
+  const type = 'InMaintenance';
+  if (evacuation === undefined) {
+    return { type, status: 'False', reason: 'Disabled', message: 'the host takes VMs' };
+  }
+  const { cause, total, remaining, moving, blocked = [] } = evacuation;
+  const why = cause === 'Spec' ? 'spec.maintenance is Evacuate' : 'its Node is cordoned';
+  if (remaining === 0)
+    return { type, status: 'True', reason: 'Empty', message: `no VM is on the host, and it takes none: ${why}` };
+  const left = `${total - remaining} of ${total} VMs have left, ${moving} are being moved or wait for their turn`;
+  if (blocked.length === 0) return { type, status: 'False', reason: 'Evacuating', message: left };
+  const stuck = blocked.slice(0, 5).map(({ virtualMachine, message }) => `${virtualMachine}: ${message}`);
+  const more = blocked.length > 5 ? [`and ${blocked.length - 5} more (status.evacuation.blocked)`] : [];
+  return {
+    type,
+    status: 'False',
+    reason: 'Blocked',
+    message: [`${left}; cannot be moved now`, ...stuck, ...more].join('\n'),
+  };
+}

@@ -1,0 +1,107 @@
+import { keepsTogether } from '../../core/migration/together.ts';
+import { nameOf } from '../../core/model/names.ts';
+import type { RuleGroupModel } from '../../core/model/rule-group.ts';
+import { ruleChecks } from '../../core/placement/rules.ts';
+import { planRepair, type Remedy, type Repairable } from '../../core/rulegroup/repair.ts';
+import type { Violation } from '../../core/rulegroup/violations.ts';
+import { fnv1a64 } from '../../core/virtual-machine/hash.ts';
+import { refOfKey } from '../../kube/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { historyOf } from '../migration/history.ts';
+import type { MigrationToMake } from '../migration/make.ts';
+import { planFor, planForGroup, togetherWith } from '../migration/plan.ts';
+
+/** How many VMs of one group may be on their way at once. */
+const BUDGET = 2;
+
+export interface Repair {
+  readonly remedies: readonly Remedy[];
+  readonly make: readonly MigrationToMake[];
+  /** When something that failed is tried again (Unix time, milliseconds). Undefined: nothing waits. */
+  readonly untilMs?: number;
+}
+
+/** What is done about the violations of a group that has effect. */
+export function repairOf(
+  group: RuleGroupModel,
+  violations: readonly Violation[],
+  deps: ControllerDependencies,
+  now: Date,
+): Repair {
+  const isOne = keepsTogether(group);
+  const repairables = violations.map((violation) => repairableOf(violation, group, isOne, deps));
+  // What keeps together is moved as one: one Migration for all of them.
+  const { remedies, untilMs } = planRepair(repairables, isOne ? 1 : BUDGET, now.getTime());
+  const moved = remedies.filter(({ targetHost }) => targetHost !== undefined);
+  return {
+    remedies,
+    make: isOne
+      ? moved.slice(0, 1).map((remedy) => groupMigration(group, remedy, deps))
+      : moved.map((remedy) => migration(remedy, deps)),
+    ...(untilMs !== undefined && { untilMs }),
+  };
+}
+
+function repairableOf(
+  violation: Violation,
+  group: RuleGroupModel,
+  isOne: boolean,
+  deps: ControllerDependencies,
+): Repairable {
+  const { virtualMachine: key } = violation;
+  const { underWay, failed } = historyOf(key, 'RuleGroup', deps);
+  return {
+    ...violation,
+    underWay: underWay[0],
+    failed,
+    plan: () =>
+      isOne ? planForGroup(togetherWith(key, deps), undefined, undefined, deps) : planAlone(key, group, deps),
+  };
+}
+
+/** A host on which the VM keeps this rule, and breaks no other one that it keeps now. */
+function planAlone(key: string, group: RuleGroupModel, deps: ControllerDependencies): ReturnType<Repairable['plan']> {
+  const { name } = refOfKey(key);
+  const verdict = planFor(key, { virtualMachineName: name, targetHost: undefined, uid: undefined }, deps, undefined);
+  if (!verdict.ok) return verdict;
+  const targetHost = verdict.target.metadata.name;
+  // A preferred rule gives way where it must: but nobody is moved to break one rule in the place of another.
+  const inventory = deps.inventories.of(deps.inventories.clusterOf(targetHost));
+  const broken = [
+    ...ruleChecks(key, inventory, ({ name: other }) => other === group.name),
+    ...ruleChecks(key, inventory, ({ name: other }) => other !== group.name),
+  ].flatMap((check) => check(targetHost) ?? []);
+  const [first] = broken;
+  if (first === undefined) return { ok: true, targetHost };
+  const message = `the best host, ${targetHost}, would not keep all rules: ${first.message}`;
+  return { ok: false, failures: [{ reason: first.reason, message }] };
+}
+
+function migration({ violation, targetHost }: Remedy, deps: ControllerDependencies): MigrationToMake {
+  const { virtualMachine: key } = violation;
+  const { namespace = '', name } = refOfKey(key);
+  const epoch = deps.informers.instances.get(key)?.spec.epoch ?? 0;
+  const { failed } = historyOf(key, 'RuleGroup', deps);
+  return {
+    namespace,
+    name: `${name}-rule-${epoch}-${failed.length}`,
+    spec: { cause: 'RuleGroup', virtualMachineName: name, ...(targetHost !== undefined && { targetHost }) },
+  };
+}
+
+function groupMigration(
+  group: RuleGroupModel,
+  { violation, targetHost }: Remedy,
+  deps: ControllerDependencies,
+): MigrationToMake {
+  const { namespace = '' } = refOfKey(violation.virtualMachine);
+  const { failed } = historyOf(violation.virtualMachine, 'RuleGroup', deps);
+  // Another name for each state of the group, and the same for the same one: an operator that died does not make it twice.
+  const epochs = [...group.members].toSorted().map((key) => `${key}=${deps.informers.instances.get(key)?.spec.epoch}`);
+  const hash = (fnv1a64(epochs.join()) & 0xffffffffn).toString(16).padStart(8, '0');
+  return {
+    namespace,
+    name: `${nameOf(group.name).slice(0, 200)}-together-${hash}-${failed.length}`,
+    spec: { cause: 'RuleGroup', ruleGroupName: nameOf(group.name), ...(targetHost !== undefined && { targetHost }) },
+  };
+}

@@ -1,0 +1,140 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Host } from '../../src/api/host.ts';
+import { Migration } from '../../src/api/migration.ts';
+import { disklessVM, guestVM, Story } from './story.ts';
+
+let story: Story;
+
+beforeAll(async () => {
+  story = await Story.open();
+  await story.hostsReady();
+});
+afterAll(async () => {
+  await story.cleanUp();
+  await story.close();
+});
+
+async function setMaintenance(host: string, maintenance: 'Disabled' | 'Evacuate'): Promise<void> {
+  await story.kubectl(['patch', 'host', host, '--type=merge', '-p', JSON.stringify({ spec: { maintenance } })]);
+}
+
+const inMaintenance = async (host: string, reason: string) =>
+  await story.when(Host, { name: host }, `to be ${reason}`, ({ status }) =>
+    (status?.conditions ?? []).some((condition) => condition.type === 'InMaintenance' && condition.reason === reason),
+  );
+
+const on = (host: string) => ({ hostSelector: { matchLabels: { 'kubernetes.io/hostname': host } } });
+
+describe('a host in maintenance', () => {
+  afterEach(async () => {
+    await setMaintenance('host-1', 'Disabled');
+    await story.cleanUp();
+  });
+
+  it('is left by all VMs while they run, takes no new one, and takes VMs again afterwards', async () => {
+    const names = ['a', 'b', 'c'].map((name) => `evacuee-${name}`);
+    // Hosts are chosen by free memory, so that three VMs on one host need a reason.
+    await Promise.all(['host-2', 'host-3'].map((host) => setMaintenance(host, 'Evacuate')));
+    await Promise.all(['host-2', 'host-3'].map((host) => inMaintenance(host, 'Empty')));
+    await story.apply(...names.map((name) => disklessVM(name)), guestVM('evacuee-guest'));
+    for (const name of [...names, 'evacuee-guest']) expect((await story.running(name)).status?.host).toBe('host-1');
+    await story.says('host-1', 'evacuee-guest', /counter=1 /);
+    await Promise.all(['host-2', 'host-3'].map((host) => setMaintenance(host, 'Disabled')));
+
+    await setMaintenance('host-1', 'Evacuate');
+    const empty = await inMaintenance('host-1', 'Empty');
+    expect(empty.status?.evacuation).toMatchObject({ cause: 'Spec', total: 4, remaining: 0 });
+    expect((await story.domains()).filter(({ host }) => host === 'host-1')).toEqual([]);
+    for (const name of [...names, 'evacuee-guest']) {
+      const { status } = await story.running(name);
+      expect(status?.host).toMatch(/^host-[23]$/);
+      expect(status?.restarts).toBeUndefined();
+    }
+    expect(await story.kubectl(['get', 'host', 'host-1'])).toMatch(/ MAINTENANCE .*\n.* Empty /);
+
+    await story.apply(disklessVM('late', on('host-1')));
+    const late = await story.vmWhen('late', 'to wait', ({ status }) =>
+      (status?.conditions ?? []).some(({ reason }) => reason === 'NoHostFits'),
+    );
+    expect(late.status?.conditions.find(({ type }) => type === 'Scheduled')?.message).toContain(
+      'host-1: HostInMaintenance: it is in maintenance (spec.maintenance)',
+    );
+    await setMaintenance('host-1', 'Disabled');
+    expect((await story.running('late')).status?.host).toBe('host-1');
+    await inMaintenance('host-1', 'Disabled');
+  });
+
+  it('names the VMs that cannot leave, and why; they leave once they can', async () => {
+    await story.apply(disklessVM('pinned', on('host-1')));
+    await story.running('pinned');
+    await setMaintenance('host-1', 'Evacuate');
+    const { status } = await inMaintenance('host-1', 'Blocked');
+    expect(status?.evacuation).toMatchObject({ total: 1, remaining: 1, moving: 0 });
+    expect(status?.evacuation?.blocked).toMatchObject([{ virtualMachine: 'default/pinned', reason: 'NoHostFits' }]);
+    expect(status?.evacuation?.blocked?.[0]?.message).toContain('HostSelectorMismatch');
+    await story.kubectl([
+      'patch',
+      'vm',
+      'pinned',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/spec/hostSelector"}]',
+    ]);
+    await inMaintenance('host-1', 'Empty');
+    expect((await story.running('pinned')).status?.host).not.toBe('host-1');
+  });
+
+  it('may be one because its Node is cordoned', async () => {
+    await story.apply(disklessVM('cordoned', on('host-1')));
+    await story.running('cordoned');
+    await story.kubectl([
+      'patch',
+      'vm',
+      'cordoned',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/spec/hostSelector"}]',
+    ]);
+    await story.kubectl(['cordon', 'host-1']);
+    try {
+      expect((await inMaintenance('host-1', 'Empty')).status?.evacuation?.cause).toBe('NodeCordoned');
+    } finally {
+      await story.kubectl(['uncordon', 'host-1']);
+    }
+    await inMaintenance('host-1', 'Disabled');
+  });
+
+  it('that is taken back keeps what has not left, and stops what has not begun', async () => {
+    await story.kubectl([
+      'patch',
+      'cluster',
+      'lab',
+      '--type=merge',
+      '-p',
+      '{"spec":{"migration":{"maxPerHost":1,"bandwidth":"1Mi"}}}',
+    ]);
+    try {
+      await Promise.all(['host-2', 'host-3'].map((host) => setMaintenance(host, 'Evacuate')));
+      await story.apply(guestVM('slow-a'), guestVM('slow-b'));
+      for (const name of ['slow-a', 'slow-b']) expect((await story.running(name)).status?.host).toBe('host-1');
+      await story.says('host-1', 'slow-b', /counter=1 /);
+      await Promise.all(['host-2', 'host-3'].map((host) => setMaintenance(host, 'Disabled')));
+      await setMaintenance('host-1', 'Evacuate');
+      await story.when(Migration, { namespace: 'default', name: 'slow-b-evacuation-1-0' }, 'to wait', ({ status }) =>
+        (status?.conditions ?? []).some(({ reason }) => reason === 'Queued'),
+      );
+      await setMaintenance('host-1', 'Disabled');
+      await story.gone(Migration, 'slow-b-evacuation-1-0');
+      expect((await story.running('slow-b')).status).toMatchObject({ host: 'host-1', epoch: 1 });
+    } finally {
+      await story.kubectl([
+        'patch',
+        'cluster',
+        'lab',
+        '--type=merge',
+        '-p',
+        '{"spec":{"migration":{"maxPerHost":2,"bandwidth":null}}}',
+      ]);
+    }
+  });
+});
