@@ -6,8 +6,9 @@ import { readConsoleCounters } from '../lab/guest/console-counters.ts';
 import { waitFor } from '../lab/wait.ts';
 import { insist, next, SEED } from './seeded.ts';
 
-/** Slow enough that every moment of a migration can be met: the guest has some 60 MiB to copy. */
-const BANDWIDTH = '40Mi';
+/** Slow enough that every moment of a migration can be met: the guest has some 60 MiB to copy, in one pass. */
+const SLOW = { bandwidth: '40Mi', maxDowntimeMilliseconds: 2_000 };
+const USUAL = { bandwidth: null, maxDowntimeMilliseconds: null };
 /** From the order to the end; measured with that bandwidth. */
 const MIGRATION_MS = 5_000;
 /** Longer than libvirt's keepalive, after which its daemons give each other up. */
@@ -18,15 +19,18 @@ let story: Story;
 beforeAll(async () => {
   story = await Story.open();
   await story.hostsReady();
-  const spec = JSON.stringify({ spec: { migration: { bandwidth: BANDWIDTH } } });
-  await story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', spec]);
+  await setMigration(SLOW);
 });
 afterAll(async () => {
-  const spec = JSON.stringify({ spec: { migration: { bandwidth: null } } });
-  await story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', spec]);
+  await setMigration(USUAL);
   await story.cleanUp();
   await story.close();
 });
+
+async function setMigration(migration: object): Promise<void> {
+  const patch = JSON.stringify({ spec: { migration } });
+  await story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', patch]);
+}
 
 interface Hosts {
   readonly source: string;

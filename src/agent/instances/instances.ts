@@ -76,6 +76,7 @@ export class Instances {
       libvirt,
       table: this.#table,
       pkiDirectory: deps.pkiDirectory,
+      virtualization: deps.virtualization,
       onMoved: (entry) => this.#onStop(entry, { at: clock.now().toISOString(), reason: 'Migrated' }),
       onChange: (uuid) => this.#enqueueUuid(uuid),
       clock,

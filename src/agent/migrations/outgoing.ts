@@ -14,6 +14,7 @@ export interface OutgoingOptions {
   readonly table: DomainTable;
   /** Folder of the certificates by which hosts know each other. */
   readonly pkiDirectory: string;
+  readonly virtualization: 'kvm' | 'qemu';
   /** A domain was moved away: told before the table shows that it is gone. */
   readonly onMoved: (entry: DomainEntry) => void;
   /** What is known of the migration of a domain (by UUID) has changed. */
@@ -30,7 +31,7 @@ interface Job {
   readonly startedMs: number;
   known: MigrationJob;
   stall: StallState;
-  /** Downtime that libvirt was told to allow last; 0: nothing was said. */
+  /** Downtime that libvirt was told to allow last. */
   downtimeMs: number;
   postCopy: boolean;
   giveUp: { readonly reason: string; readonly message: string } | undefined;
@@ -120,8 +121,11 @@ export class Outgoing {
     const isTls = transport === 'TLS';
     const host = targetAddress.includes(':') ? `[${targetAddress}]` : targetAddress;
     const pki = isTls ? `?pkipath=${encodeURI(this.#options.pkiDirectory)}` : '';
+    const { libvirt, virtualization } = this.#options;
     try {
-      await this.#options.libvirt.call(
+      const downtimeMs = firstDowntimeMs(migration, virtualization);
+      await libvirt.call('domainMigrateSetMaxDowntime', { dom: { uuid, name, id }, downtimeMs });
+      await libvirt.call(
         'domainMigratePerform3Params',
         {
           dom: { uuid, name, id },
@@ -157,7 +161,7 @@ export class Outgoing {
       startedMs,
       known: { uid: migration.uid, state: 'Running', startedAt, abortAsked: false },
       stall: beginStall(startedMs),
-      downtimeMs: 0,
+      downtimeMs: firstDowntimeMs(migration, this.#options.virtualization),
       postCopy: false,
       giveUp: undefined,
       answered,
@@ -239,10 +243,6 @@ export class Outgoing {
     const dom = { uuid, name, id };
     const { type, params } = await libvirt.call('domainGetJobStats', { dom });
     if (type === JobType.NONE || Number(params['memory_total'] ?? 0) === 0) return;
-    if (job.downtimeMs === 0) {
-      job.downtimeMs = firstDowntimeMs(job.migration);
-      await libvirt.call('domainMigrateSetMaxDowntime', { dom, downtimeMs: job.downtimeMs });
-    }
     const progress: MigrationProgress = progressOf(params, clock.now(), job);
     job.known = { ...job.known, progress };
     const looked = lookAtStall(job.stall, progress, job.migration, {

@@ -43,7 +43,7 @@ interface Look {
 /** Looks one after the other, allowing what is asked for, until it is over. */
 function run(looks: readonly Look[], limits: StallLimits = LIMITS): StallAction[] {
   let state = beginStall(0);
-  let downtime = firstDowntimeMs(limits);
+  let downtime = firstDowntimeMs(limits, 'kvm');
   const actions: StallAction[] = [];
   for (const { seconds, iteration, remainingMib } of looks) {
     const seen = progress({ iteration, remainingBytes: remainingMib * MIB, maxDowntimeMilliseconds: downtime });
@@ -82,7 +82,11 @@ describe('a migration that stalls', () => {
       each.action === 'AllowDowntime' ? [each.milliseconds] : [],
     );
     expect(downtimes).toEqual([150, 200, 250]);
-    expect(firstDowntimeMs({ maxDowntimeMilliseconds: 40 })).toBe(40);
+    expect(firstDowntimeMs({ maxDowntimeMilliseconds: 40 }, 'kvm')).toBe(40);
+  });
+
+  it('is allowed the longest at once where guests are emulated', () => {
+    expect(firstDowntimeMs(LIMITS, 'qemu')).toBe(500);
   });
 
   it('is not disturbed once the guest runs at the target', () => {
