@@ -77,7 +77,8 @@ function planAlone(key: string, group: RuleGroupModel, deps: ControllerDependenc
   return { ok: false, failures: [{ reason: first.reason, message }] };
 }
 
-function migration({ violation, targetHost }: Remedy, deps: ControllerDependencies): MigrationToMake {
+/** Its target is chosen when its turn has come: then the others that were moved for the same rule are counted. */
+function migration({ violation }: Remedy, deps: ControllerDependencies): MigrationToMake {
   const { virtualMachine: key } = violation;
   const { namespace = '', name } = refOfKey(key);
   const epoch = deps.informers.instances.get(key)?.spec.epoch ?? 0;
@@ -85,7 +86,7 @@ function migration({ violation, targetHost }: Remedy, deps: ControllerDependenci
   return {
     namespace,
     name: `${name}-rule-${epoch}-${failed.length}`,
-    spec: { cause: 'RuleGroup', virtualMachineName: name, ...(targetHost !== undefined && { targetHost }) },
+    spec: { cause: 'RuleGroup', virtualMachineName: name },
   };
 }
 
