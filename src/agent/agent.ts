@@ -7,6 +7,7 @@ import { openSealed } from '../runtime/sealed.ts';
 import { countedLibvirt } from './counted-libvirt.ts';
 import { watchDatastores } from './datastores/datastores.ts';
 import { heartbeat } from './heartbeat/heartbeat.ts';
+import { hostCertificate } from './host-certificate.ts';
 import { hostReport } from './host-report/host-report.ts';
 import { imagesController } from './images/controller.ts';
 import { agentInformers } from './informers.ts';
@@ -102,6 +103,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     daemonPidFile: options.libvirtPidFile,
     concurrency: options.concurrency,
   });
+  const certificate = await hostCertificate({ ...common, hosts: informers.hosts, pkiDirectory: options.pkiDirectory });
   const { operatorCertificate } = informers;
   const measure = measureUsage({ ...common, instances: informers.instances, bootID });
   const { address, usagePort: port } = options;
@@ -117,6 +119,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     datastores,
     switches,
     domains: instances.domains,
+    certificate,
     incoming: instances.incoming,
   });
   const manager = new Manager({
@@ -131,7 +134,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   try {
     await together(
       stop,
-      [manager, instances, datastores, switches, report, beat].map((part) => (signal) => part.run(signal)),
+      [manager, instances, datastores, switches, certificate, report, beat].map((part) => (signal) => part.run(signal)),
     );
   } finally {
     await Promise.all([volumes.close(), usage.server.close()]);

@@ -83,6 +83,24 @@ const HostStatus = z
       description:
         "Public key (X25519, base64) for which the operator seals Secrets meant for this host's VMs. Absent: no secrets can be sent.",
     }),
+    tlsPublicKey: z.string().max(512).optional().meta({
+      description:
+        'Public key (SPKI, base64) of the host for TLS with other hosts, for which the operator issues tlsCertificate. Absent: none is asked for.',
+    }),
+    tlsCertificate: z
+      .object({
+        certificate: z.string().max(4096).meta({ description: 'Certificate (PEM) of tlsPublicKey.' }),
+        authorities: z
+          .string()
+          .max(16_384)
+          .meta({ description: 'Certificates (PEM) of the authorities that hosts trust, the newest first.' }),
+        notAfter: z.string().max(64).meta({ description: 'When it ends (RFC 3339); it is renewed long before.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'By what other hosts know this one when VMs move; issued and renewed by the operator. Absent: not yet.',
+      }),
     cpu: z
       .object({
         model: z.string().max(256).meta({ description: 'CPU model as libvirt names it.' }),
@@ -254,6 +272,8 @@ export const Host = defineKind({
     Ready: 'The agent renews its lease and libvirt answers, so the host can run VMs. Unknown: the agent is silent.',
     InMaintenance:
       'True: the host is in maintenance, and no VM is on it any more. False: the message says how many are left, and which cannot leave.',
+    MigrationReady:
+      'The host has a certificate by which other hosts know it, and libvirt uses it. False: VMs cannot be moved to or from it over TLS.',
     KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [

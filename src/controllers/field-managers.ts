@@ -3,6 +3,7 @@ export const FIELD_MANAGERS = {
   cluster: 'drover-operator-cluster',
   datastore: 'drover-operator-datastore',
   evacuation: 'drover-operator-evacuation',
+  hostCertificate: 'drover-operator-hostcertificate',
   host: 'drover-operator-host',
   image: 'drover-operator-image',
   migration: 'drover-operator-migration',

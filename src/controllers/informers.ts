@@ -38,7 +38,10 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
   return {
     clusters: typedInformer(Cluster, { ...common, fieldManagers: [FIELD_MANAGERS.cluster] }),
     datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),
-    hosts: typedInformer(Host, { ...common, fieldManagers: [FIELD_MANAGERS.host, FIELD_MANAGERS.evacuation] }),
+    hosts: typedInformer(Host, {
+      ...common,
+      fieldManagers: [FIELD_MANAGERS.host, FIELD_MANAGERS.evacuation, FIELD_MANAGERS.hostCertificate],
+    }),
     images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),
     instances: typedInformer(VirtualMachineInstance, {
       ...common,

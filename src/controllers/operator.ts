@@ -5,6 +5,7 @@ import { type Clock, type Controller, Manager, type Metrics } from '../runtime/i
 import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
+import { hostCertificateController } from './host/certificate.ts';
 import { hostController } from './host/controller.ts';
 import { evacuationController } from './host/evacuation.ts';
 import { imageController } from './image/controller.ts';
@@ -94,6 +95,7 @@ function controllers(
     clusterController(deps),
     datastoreController(deps),
     evacuationController(deps),
+    hostCertificateController(deps),
     hostController(deps),
     imageController(deps),
     migrationController(deps),

@@ -6,13 +6,14 @@ import { benchPlacement } from './placement/placement.ts';
 import { RESULTS_FOLDER, readResults } from './results.ts';
 import type { BenchRow } from './row.ts';
 import { renderDocument, renderTable } from './table.ts';
-import { benchCost, benchStart } from './vms/vms.ts';
+import { benchCost, benchMigration, benchStart } from './vms/vms.ts';
 
 /** Every group of rows, by the name that picks it on the command line. */
 const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   libvirt: benchLibvirt,
   informer: () => benchInformer(),
   placement: benchPlacement,
+  migration: benchMigration,
   start: benchStart,
   cost: benchCost,
 };

@@ -81,6 +81,12 @@ function host(): KubeObject {
       usagePort: 9443,
       usageCertificate: '-----BEGIN CERTIFICATE-----',
       sealingKey: 'a2V5',
+      tlsPublicKey: 'a2V5',
+      tlsCertificate: {
+        certificate: '-----BEGIN CERTIFICATE-----',
+        authorities: '-----BEGIN CERTIFICATE-----',
+        notAfter: '2026-04-02T03:04:05Z',
+      },
       cpu: {
         model: 'Skylake-Server',
         vendor: 'Intel',

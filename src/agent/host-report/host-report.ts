@@ -5,6 +5,7 @@ import { Host, type HostStatus } from '../../api/host.ts';
 import { type KubeClient, KubeError, type SharedInformer } from '../../kube/index.ts';
 import { isTransportError, type Libvirt, LibvirtError } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
+import type { CertificateReport } from '../host-certificate.ts';
 import { Repeat } from '../repeat.ts';
 import { writeStatus } from '../write-status.ts';
 import { type HostFacts, readHostFacts } from './facts.ts';
@@ -35,6 +36,7 @@ export interface HostReportDependencies {
   readonly datastores: Reporting<HostStatus['datastores']>;
   readonly switches: Reporting<HostStatus['switches']>;
   readonly domains: Reporting<Pick<HostStatus, 'foreignDomains' | 'strayDomains'>>;
+  readonly certificate: Reporting<CertificateReport>;
   readonly incoming: Reporting<HostStatus['incomingMigrations']>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -83,6 +85,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
           datastores: deps.datastores.report(),
           switches: deps.switches.report(),
           incomingMigrations: deps.incoming.report(),
+          certificate: deps.certificate.report(),
         },
         deps.clock.now(),
       );
@@ -103,6 +106,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       deps.datastores.onChange(wake),
       deps.switches.onChange(wake),
       deps.domains.onChange(wake),
+      deps.certificate.onChange(wake),
       // Somebody waits for it, to begin a migration.
       deps.incoming.onChange(() => repeat.wakeAtOnce()),
       deps.libvirt.on('connected', wake),

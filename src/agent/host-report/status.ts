@@ -1,5 +1,6 @@
 import type { Host, HostStatus } from '../../api/host.ts';
 import { type ConditionInput, setConditions } from '../../runtime/index.ts';
+import type { CertificateReport } from '../host-certificate.ts';
 import type { HostFacts } from './facts.ts';
 
 /** All that a Host's status is made of. */
@@ -16,6 +17,8 @@ export interface HostObservation {
   readonly switches: HostStatus['switches'];
   readonly foreignDomains: HostStatus['foreignDomains'];
   readonly strayDomains: HostStatus['strayDomains'];
+  /** By what other hosts know it. */
+  readonly certificate: CertificateReport;
   readonly incomingMigrations: HostStatus['incomingMigrations'];
 }
 
@@ -26,13 +29,17 @@ const MAX_INCOMING = 64;
 /** Pure: the status that says it. Transition times follow from the status before. */
 export function hostStatus(host: Host, seen: HostObservation, now: Date): HostStatus {
   const observedGeneration = host.metadata.generation;
-  const conditions = [readyOf(seen), kvmAvailableOf(seen)].map((condition) => ({ ...condition, observedGeneration }));
+  const conditions = [readyOf(seen), kvmAvailableOf(seen), migrationReadyOf(seen)].map((condition) => ({
+    ...condition,
+    observedGeneration,
+  }));
   const own = (host.status?.conditions ?? []).filter(({ type }) => conditions.some((other) => other.type === type));
   return {
     observedGeneration,
     bootID: seen.bootID,
     ...seen.usage,
     sealingKey: seen.sealingKey,
+    tlsPublicKey: seen.certificate.tlsPublicKey,
     ...(seen.facts ?? lastFacts(host)),
     virtualization: seen.virtualization.type,
     datastores: seen.datastores.slice(0, MAX_ENTRIES),
@@ -63,4 +70,8 @@ function readyOf({ libvirt }: HostObservation): ConditionInput {
 
 function kvmAvailableOf({ virtualization: { type, reason, message } }: HostObservation): ConditionInput {
   return { type: 'KVMAvailable', status: type === 'kvm' ? 'True' : 'False', reason, message };
+}
+
+function migrationReadyOf({ certificate: { ready } }: HostObservation): ConditionInput {
+  return { type: 'MigrationReady', status: ready.ok ? 'True' : 'False', reason: ready.reason, message: ready.message };
 }

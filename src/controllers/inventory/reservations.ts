@@ -7,10 +7,19 @@ export interface Placed {
   readonly host: string;
   readonly epoch: number;
   /** The migration that it is in: it counts on both hosts. */
-  readonly migration?: { readonly targetHost: string } | undefined;
+  readonly migration?: { readonly targetHost: string; readonly order: string } | undefined;
   readonly reserved: Resources;
   readonly cpu: { readonly model?: string | undefined };
   readonly disks: readonly { readonly volumeName: string }[];
+}
+
+/** A VM that is being moved. */
+export interface Moving {
+  readonly key: ObjectKey;
+  readonly source: string;
+  readonly target: string;
+  /** It is not copied yet: its target makes ready, or is. */
+  readonly isPrepared: boolean;
 }
 
 /** How soon an instance that was created must have reached the cache. */
@@ -115,10 +124,12 @@ export class Reservations {
     return sum;
   }
 
-  /** The hosts between which VMs are being moved, one pair a VM. */
-  migrations(): { readonly source: string; readonly target: string }[] {
-    return [...this.#migrating.values()].flatMap(({ host, migration }) =>
-      migration === undefined ? [] : [{ source: host, target: migration.targetHost }],
+  /** VMs (key) that are being moved, and between which hosts. */
+  migrations(): readonly Moving[] {
+    return [...this.#migrating].flatMap(([key, { host, migration }]) =>
+      migration === undefined
+        ? []
+        : [{ key, source: host, target: migration.targetHost, isPrepared: migration.order === 'Prepare' }],
     );
   }
 

@@ -63,17 +63,21 @@ function migrationOf(instance: VirtualMachineInstance | undefined): ObjectKey[] 
   return migration === undefined ? [] : [`${instance?.metadata.namespace}/${migration.name}`];
 }
 
-/** Whether a VM has left a migration, so that there is room for another one. */
+/** Whether a VM has left a place in the queue, so that there is room for another one. */
 function hasEnded(change: Change<VirtualMachineInstance>): boolean {
-  const before = change.type === 'updated' ? change.previous.spec.migration : undefined;
-  return before !== undefined && change.object.spec.migration === undefined;
+  if (change.type !== 'updated') return change.object.spec.migration !== undefined;
+  return placeOf(change.previous) !== placeOf(change.object);
+}
+
+function placeOf({ spec, status }: VirtualMachineInstance): string | undefined {
+  return status?.migration?.phase === 'Moved' ? undefined : spec.migration?.order;
 }
 
 /** Those that wait for their turn, oldest first. */
 function pending({ informers }: ControllerDependencies): ObjectKey[] {
   return informers.migrations
     .list()
-    .filter(({ status }) => status?.phase === undefined || status.phase === 'Pending')
+    .filter(({ status }) => ['Pending', 'Preparing'].includes(status?.phase ?? 'Pending'))
     .map((migration) => {
       const { creationTimestamp: createdAt, name } = migration.metadata;
       return { createdAt, name, key: keyOf(migration) };
@@ -101,6 +105,8 @@ async function reconcile(
     if (generation !== undefined) expected.put(key, { uid: undefined, phase: undefined, generation });
     return done;
   }
+  // What was said at its end stays.
+  if (step.step === 'Await' && isOver(migration)) return waitFor(step, context);
   switch (step.step) {
     case 'LetGo': {
       const finalizers = migration.metadata.finalizers.filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
@@ -124,10 +130,11 @@ async function carryOut(
   migration: Migration,
   input: MigrationInput,
   step: MigrationStep,
-  { signal, clock }: ReconcileContext,
+  context: ReconcileContext,
   deps: ControllerDependencies,
   expected: Expected,
 ): Promise<Result> {
+  const { signal } = context;
   const hasBegun = migration.status?.sourceEpoch !== undefined;
   if (step.step === 'Refuse' && hasBegun && !(await isUnfinishedNow(migration, deps, signal))) return done;
   if (step.step === 'Begin' && !migration.metadata.finalizers.includes(CLEANUP_FINALIZER)) {
@@ -140,9 +147,15 @@ async function carryOut(
   const { uid } = migration.metadata;
   expected.put(key, { uid, phase: status.phase, ...(generation !== undefined && { generation }) });
   tell(migration, input, step, deps);
-  if (step.step !== 'Await') return done;
-  if (step.untilMs !== undefined) return requeueAfter(Math.max(0, step.untilMs - clock.now().getTime()), step.reason);
-  return step.phase === 'Pending' ? requeueAfter(QUEUED_MS, step.message) : done;
+  return step.step === 'Await' ? waitFor(step, context) : done;
+}
+
+function waitFor(
+  { untilMs, reason, message }: Extract<MigrationStep, { step: 'Await' }>,
+  { clock }: ReconcileContext,
+): Result {
+  if (untilMs !== undefined) return requeueAfter(Math.max(0, untilMs - clock.now().getTime()), reason);
+  return reason === 'Queued' ? requeueAfter(QUEUED_MS, message) : done;
 }
 
 /** Changes the VM's instance. @returns the generation that it has then; undefined: it was not changed */

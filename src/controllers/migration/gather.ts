@@ -1,8 +1,8 @@
 import type { Migration } from '../../api/migration.ts';
 import type { MigrationInput } from '../../core/migration/next-step.ts';
-import type { MigrationPlan } from '../../core/migration/preconditions.ts';
 import { readiness } from '../../core/model/read-host.ts';
 import { no, type Verdict, YES } from '../../core/model/verdict.ts';
+import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
 import { type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_MIGRATION } from '../informers.ts';
@@ -39,7 +39,9 @@ export function gather(key: ObjectKey, deps: Deps, now: Date): MigrationInput {
       const wish = { virtualMachineName, targetHost, uid };
       return planFor(`${namespace}/${virtualMachineName}`, wish, deps, groupOf(migration, deps));
     },
-    turn: (plan) => turnOf(plan, virtualMachine?.inventory.hosts.map((host) => host.name) ?? [], deps),
+    turnToPrepare: ({ sourceHost, target: { metadata } }) =>
+      turnOf([sourceHost, metadata.name], 'prepared', virtualMachine, deps),
+    turnToCopy: () => turnOf([instance?.spec.host ?? '', targetName ?? ''], 'copied', virtualMachine, deps),
   };
 }
 
@@ -55,27 +57,33 @@ function groupOf({ metadata, spec }: Migration, { informers }: Deps) {
   return { name, members: new Set(members.map(({ virtualMachine }) => `${metadata.namespace}/${virtualMachine}`)) };
 }
 
-/** Whether the limits of the Cluster leave room for one migration more. */
+/**
+ * Whether the limits of the Cluster leave room for one more. As many again as are copied are made ready meanwhile, so that none of
+ * the places stays empty while a target makes ready. A VM that has left its source takes no place any more.
+ */
 function turnOf(
-  { sourceHost, target, settings }: MigrationPlan,
-  clusterHosts: readonly string[],
-  { reservations }: Deps,
+  pair: readonly string[],
+  what: 'prepared' | 'copied',
+  virtualMachine: VirtualMachineInput | undefined,
+  { informers, reservations }: Deps,
 ): Verdict {
-  const members = new Set(clusterHosts);
-  const others = reservations.migrations().filter(({ source }) => members.has(source));
+  const { cluster, inventory } = virtualMachine ?? {};
+  const settings = cluster?.ok ? informers.clusters.get(cluster.cluster)?.spec.migration : undefined;
+  if (settings === undefined) return YES;
+  const members = new Set(inventory?.hosts.map(({ name }) => name));
+  const others = reservations.migrations().filter(({ key, source, isPrepared }) => {
+    if (!members.has(source) || isPrepared !== (what === 'prepared')) return false;
+    return informers.instances.get(key)?.status?.migration?.phase !== 'Moved';
+  });
   if (others.length >= settings.maxPerCluster) {
-    return no(
-      'Queued',
-      `${others.length} VMs of the Cluster migrate, no more do at once (spec.migration.maxPerCluster)`,
-    );
+    const message = `${others.length} VMs of the Cluster are ${what}, no more are at once (spec.migration.maxPerCluster)`;
+    return no('Queued', message);
   }
-  for (const host of [sourceHost, target.metadata.name]) {
+  for (const host of pair) {
     const busy = others.filter((other) => other.source === host || other.target === host).length;
     if (busy >= settings.maxPerHost) {
-      return no(
-        'Queued',
-        `host ${host} takes part in ${busy} migrations, no more do at once (spec.migration.maxPerHost)`,
-      );
+      const message = `host ${host} takes part in ${busy} migrations, no more are ${what} at once (spec.migration.maxPerHost)`;
+      return no('Queued', message);
     }
   }
   return YES;

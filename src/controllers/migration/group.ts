@@ -6,6 +6,7 @@ import { nameOf } from '../../core/model/names.ts';
 import { done, type ReconcileContext, type Result, requeueAfter, setConditions } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
+import { isOver } from '../inventory/group-migrations.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 import { makeMigration } from './make.ts';
@@ -38,6 +39,12 @@ export async function reconcileGroup(
     default:
       break;
   }
+  const wait = () =>
+    'untilMs' in step && step.untilMs !== undefined
+      ? requeueAfter(Math.max(0, step.untilMs - now.getTime()), 'something is tried again')
+      : done;
+  // What was said at its end stays.
+  if (isOver(migration)) return wait();
   // Written first: who is moved where is read from it by all parts, and by the operator after this one.
   const status = statusOf(migration, step, now);
   const fieldManager = FIELD_MANAGERS.migration;
@@ -47,9 +54,7 @@ export async function reconcileGroup(
     tell(migration, wordsOf(step, status), status.phase ?? 'Pending', deps);
   }
   if (step.step === 'Move') await makeAndStop(migration, step, deps, signal);
-  return 'untilMs' in step && step.untilMs !== undefined
-    ? requeueAfter(Math.max(0, step.untilMs - now.getTime()), 'something is tried again')
-    : done;
+  return wait();
 }
 
 function stepOf(migration: Migration, now: Date, deps: ControllerDependencies): GroupStep {

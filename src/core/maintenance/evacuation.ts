@@ -98,7 +98,7 @@ export function nextEvacuationStep({ nowMs, host, evacuees, atOnce }: Evacuation
 }
 
 function hasBegun({ status }: Migration): boolean {
-  return status?.phase !== undefined && status.phase !== 'Pending';
+  return !['Pending', 'Preparing'].includes(status?.phase ?? 'Pending');
 }
 
 function blockedBy(key: string, failures: readonly MigrationFailure[], untilMs?: number) {

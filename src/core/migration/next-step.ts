@@ -22,8 +22,10 @@ export interface MigrationInput {
   readonly target: Verdict | undefined;
   /** Asks whether it may begin; only called for one that has not. */
   readonly plan: () => MigrationVerdict;
-  /** Asks whether its turn has come. */
-  readonly turn: (plan: MigrationPlan) => Verdict;
+  /** Asks whether its turn has come to be made ready: some are ahead, so that the next one need not wait for its target. */
+  readonly turnToPrepare: (plan: MigrationPlan) => Verdict;
+  /** Asks whether its turn has come to be copied; only called for one whose target is ready. */
+  readonly turnToCopy: () => Verdict;
 }
 
 type Phase = NonNullable<NonNullable<Migration['status']>['phase']>;
@@ -74,7 +76,7 @@ export function nextMigrationStep(input: MigrationInput): MigrationStep {
   if (metadata.deletionTimestamp !== undefined) return { step: 'LetGo' };
   const verdict = input.plan();
   if (!verdict.ok) return { step: 'Refuse', failures: verdict.failures };
-  const turn = input.turn(verdict);
+  const turn = input.turnToPrepare(verdict);
   return turn.ok ? { step: 'Begin', plan: verdict } : wait('Pending', turn.reason, turn.message);
 }
 
@@ -170,7 +172,7 @@ function cancel(instance: VirtualMachineInstance, { order }: InstanceMigration, 
 }
 
 function preparing(
-  { migration, incoming, target, nowMs }: MigrationInput,
+  { migration, incoming, target, nowMs, turnToCopy }: MigrationInput,
   instance: VirtualMachineInstance,
   { targetHost }: InstanceMigration,
 ): MigrationStep {
@@ -178,7 +180,11 @@ function preparing(
     const message = `The VM is ${instance.status?.phase ?? 'not running'} by now.`;
     return { step: 'Release', instance, failure: { reason: 'NotRunning', message } };
   }
-  if (incoming?.ready) return { step: 'Order', instance, order: 'Migrate', why: `host ${targetHost} is ready` };
+  if (incoming?.ready) {
+    const turn = turnToCopy();
+    if (!turn.ok) return wait('Preparing', turn.reason, turn.message);
+    return { step: 'Order', instance, order: 'Migrate', why: `host ${targetHost} is ready` };
+  }
   const since = Date.parse(migration?.status?.startedAt ?? '');
   const untilMs = (Number.isNaN(since) ? nowMs : since) + PREPARE_TIMEOUT_MS;
   const why = incoming?.message ?? (target?.ok === false ? target.message : 'its agent has not answered');

@@ -64,7 +64,8 @@ export function planMigration(situation: MigrationSituation): MigrationVerdict {
   const request = migrationRequest(virtualMachine, instance, source);
   const target = chooseTarget(situation, request, source);
   if (!target.ok) return refused([...failures, ...target.failures]);
-  if (failures.length > 0) return refused(failures);
+  const all = [...failures, ...withoutCertificate(situation, target.host), ...withoutAddress(target.host)];
+  if (all.length > 0) return refused(all);
   return {
     ok: true,
     instance,
@@ -81,7 +82,12 @@ export function obstaclesToLeaving(
   instance: VirtualMachineInstance,
 ): readonly MigrationFailure[] {
   const source = situation.findHost(instance.spec.host);
-  return [...notRunning(situation), ...sourceNotReady(instance, source), ...busy(situation, instance)];
+  return [
+    ...notRunning(situation),
+    ...sourceNotReady(instance, source),
+    ...withoutCertificate(situation, source),
+    ...busy(situation, instance),
+  ];
 }
 
 function notRunning({ virtualMachine: { vm, instance } }: MigrationSituation): MigrationFailure[] {
@@ -98,6 +104,19 @@ function sourceNotReady({ spec }: VirtualMachineInstance, source: Host | undefin
   if (ready?.ok) return [];
   const why = ready === undefined ? 'its Host object is gone' : ready.message;
   return [failure('SourceNotReady', `host ${spec.host}, where the VM is, cannot send it: ${why}`)];
+}
+
+function withoutAddress({ metadata, status }: Host): MigrationFailure[] {
+  if (status?.address !== undefined) return [];
+  return [failure('HostNotReady', `host ${metadata.name} has not told yet by which address it is reached`)];
+}
+
+/** Over TLS hosts prove who they are. One whose agent says nothing of it is from before, and is tried. */
+function withoutCertificate({ cluster }: MigrationSituation, host: Host | undefined): MigrationFailure[] {
+  if (cluster?.spec.migration.transport !== 'TLS') return [];
+  const ready = host?.status?.conditions.find(({ type }) => type === 'MigrationReady');
+  if (host === undefined || ready === undefined || ready.status === 'True') return [];
+  return [failure(ready.reason, `host ${host.metadata.name} cannot prove to others who it is: ${ready.message}`)];
 }
 
 function busy({ wish, groupMigration }: MigrationSituation, { spec }: VirtualMachineInstance): MigrationFailure[] {

@@ -119,7 +119,7 @@ async function domainsOf(host: LabHost): Promise<string[]> {
   return (await run('virsh', ['-c', host.libvirtUri, 'list', '--name'])).split('\n').filter((name) => name !== '');
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

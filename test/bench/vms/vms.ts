@@ -5,6 +5,7 @@ import { lines, type Report } from '../../lab/report.ts';
 import { bringUp } from '../../lab/up.ts';
 import type { BenchRow } from '../row.ts';
 import { costRows } from './cost.ts';
+import { migrationRows } from './migration.ts';
 import { startRows } from './start.ts';
 
 const CHECKOUT = join(import.meta.dirname, '..', '..', '..');
@@ -13,6 +14,11 @@ const INSTANCE = 'bench-vms';
 /** What a VM costs from apply to Running. */
 export async function benchStart(): Promise<BenchRow[]> {
   return await inOwnLab(startRows);
+}
+
+/** What it costs to move VMs. */
+export async function benchMigration(): Promise<BenchRow[]> {
+  return await inOwnLab(migrationRows);
 }
 
 /** What VMs cost while they run and nothing happens. */

@@ -79,6 +79,10 @@ function startReport(): Reported {
     datastores,
     switches: part<HostStatus['switches']>([]),
     domains,
+    certificate: part({
+      tlsPublicKey: 'public',
+      ready: { ok: true, reason: 'CertificateInstalled', message: 'its certificate is good' },
+    }),
     incoming: part<HostStatus['incomingMigrations']>([]),
     clock: systemClock,
     log: testLog,

@@ -132,6 +132,8 @@ export class World {
         kind,
         metadata: { name },
         status: {
+          address: `192.0.2.${name.replaceAll(/\D/g, '') || '99'}`,
+          virtualization: 'qemu',
           capacity: { cpuCores: 8, memoryBytes: 16 * 2 ** 30 },
           datastores: [{ name: 'shared', available: true, id: 'one', message: '' }],
           switches: [{ name: 'lan', available: true, message: '' }],
@@ -242,6 +244,18 @@ export class World {
     );
   }
 }
+
+export interface SecretObject extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export const Secret: KindRef<SecretObject> = {
+  group: '',
+  version: 'v1',
+  plural: 'secrets',
+  kind: 'Secret',
+  namespaced: true,
+};
 
 export const NAMESPACE: KindRef = {
   group: '',

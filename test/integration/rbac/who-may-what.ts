@@ -53,7 +53,7 @@ const OPERATOR_MAY = [
   ...lines('core', ['nodes'], READ, CLUSTER),
   ...lines('events.k8s.io', ['events'], ['create', 'patch'], NAMESPACES),
   ...lines('core', ['secrets'], ['get'], NAMESPACES),
-  ...lines('core', ['configmaps'], ['create'], ['drover-system']),
+  ...lines('core', ['configmaps', 'secrets'], ['create'], ['drover-system']),
   ...lines('coordination.k8s.io', ['leases'], [...READ, 'create'], ['drover-system']),
 ].sort();
 

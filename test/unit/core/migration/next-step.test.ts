@@ -37,7 +37,8 @@ function given({ order, told, spec, input }: Given = {}): MigrationInput {
     incoming: undefined,
     target: YES,
     plan: () => ({ ok: false, failures: [{ reason: 'Asked', message: 'the plan was asked' }] }),
-    turn: () => YES,
+    turnToPrepare: () => YES,
+    turnToCopy: () => YES,
     ...input,
   };
 }
@@ -68,7 +69,9 @@ describe('a Migration', () => {
     ['that may not begin is refused', given({ input: fresh }), 'Refuse Asked'],
     [
       'whose turn has not come waits',
-      given({ input: { ...fresh, plan: () => ({ ...plan, settings: {} as never }), turn: () => no('Queued', '') } }),
+      given({
+        input: { ...fresh, plan: () => ({ ...plan, settings: {} as never }), turnToPrepare: () => no('Queued', '') },
+      }),
       'Await Queued',
     ],
     [
@@ -93,6 +96,11 @@ describe('a Migration', () => {
       'Await Preparing',
     ],
     ['goes on when the target is ready', given({ order: 'Prepare', input: { incoming: arrival } }), 'Order Migrate'],
+    [
+      'waits for its turn when its target is ready',
+      given({ order: 'Prepare', input: { incoming: arrival, turnToCopy: () => no('Queued', '') } }),
+      'Await Queued',
+    ],
     [
       'of a VM that is off by now is over',
       given({

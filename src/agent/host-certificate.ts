@@ -1,0 +1,151 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Host, HostStatus } from '../api/host.ts';
+import { isSystemError, runTool, writeFileDurably } from '../host/index.ts';
+import type { SharedInformer } from '../kube/index.ts';
+import { newTlsKey, readCertificate } from '../runtime/authority.ts';
+import type { Clock } from '../runtime/index.ts';
+import { Repeat } from './repeat.ts';
+
+/** Under these names libvirt (remote/tlscerts) and QEMU (system/tls) look for them, as server and as client. */
+const CERTIFICATE_FILES = ['servercert.pem', 'clientcert.pem', 'server-cert.pem', 'client-cert.pem'];
+const KEY_FILES = ['serverkey.pem', 'clientkey.pem', 'server-key.pem', 'client-key.pem'];
+const AUTHORITY_FILES = ['cacert.pem', 'ca-cert.pem'];
+const INTERVAL_MS = 60_000;
+const RETRY_MS = 5_000;
+const RELOAD_TIMEOUT_MS = 10_000;
+
+export interface HostCertificateOptions {
+  readonly host: string;
+  /** Hosts; only the one of this name is read. */
+  readonly hosts: SharedInformer<Host>;
+  readonly stateDirectory: string;
+  /** Folder in which libvirt and QEMU look for certificates. */
+  readonly pkiDirectory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What Host.status says of the certificate. */
+export interface CertificateReport {
+  readonly tlsPublicKey: string;
+  readonly ready: { readonly ok: boolean; readonly reason: string; readonly message: string };
+}
+
+export interface HostCertificate {
+  run(signal: AbortSignal): Promise<void>;
+  report(): CertificateReport;
+  onChange(listener: () => void): () => void;
+}
+
+/**
+ * By what other hosts know this one: a key that stays here, and the certificate that the operator issues for it. Both are put
+ * where libvirt and QEMU look for them, and the daemon is told; QEMU reads them at each migration.
+ * @throws Error when the key can be neither read nor made.
+ */
+export async function hostCertificate(options: HostCertificateOptions): Promise<HostCertificate> {
+  const { hosts, host, clock, log, pkiDirectory } = options;
+  const key = await tlsKeyIn(options.stateDirectory);
+  const listeners = new Set<() => void>();
+  let ready: CertificateReport['ready'] = {
+    ok: false,
+    reason: 'CertificatePending',
+    message: 'the operator has issued no certificate yet',
+  };
+  const show = (now: CertificateReport['ready']) => {
+    if (now.ok === ready.ok && now.message === ready.message) return;
+    ready = now;
+    for (const listener of listeners) listener();
+  };
+  const repeat = new Repeat({
+    intervalMs: INTERVAL_MS,
+    clock,
+    pass: async (signal) => {
+      await hosts.synced(signal);
+      const issued = hosts.get(host)?.status?.tlsCertificate;
+      if (issued === undefined || readCertificate(issued.certificate).publicKey !== key.publicKey) return;
+      if (await install(pkiDirectory, issued, key.privateKeyPem))
+        log.info({ notAfter: issued.notAfter }, 'installed a certificate');
+      // Also when nothing was new: an agent that died in between has not told the daemon.
+      if (!ready.ok || ready.message !== messageOf(issued)) await reload(signal);
+      show({ ok: true, reason: 'CertificateInstalled', message: messageOf(issued) });
+    },
+    onError: (error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn({ err: error }, 'cannot install the certificate of the host; trying again');
+      show({
+        ok: false,
+        reason: 'CertificateNotInstalled',
+        message: `${why}. See libvirtd of the host, and ${pkiDirectory}`,
+      });
+      clock.setTimeout(() => repeat.wake(), RETRY_MS);
+    },
+  });
+  return {
+    report: () => ({ tlsPublicKey: key.publicKey, ready }),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    run: async (signal) => {
+      const end = hosts.onChange(({ key: name }) => name === host && repeat.wake());
+      await repeat.run(signal);
+      end();
+    },
+  };
+}
+
+function messageOf({ notAfter }: NonNullable<HostStatus['tlsCertificate']>): string {
+  return `its certificate is good until ${notAfter}`;
+}
+
+async function tlsKeyIn(stateDirectory: string): Promise<{ privateKeyPem: string; publicKey: string }> {
+  const [privatePath, publicPath] = [join(stateDirectory, 'tls.key'), join(stateDirectory, 'tls.pub')];
+  try {
+    return {
+      privateKeyPem: await readFile(privatePath, 'utf8'),
+      publicKey: (await readFile(publicPath, 'utf8')).trim(),
+    };
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error;
+  }
+  const key = await newTlsKey();
+  await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
+  // The private half first: without the public one both are made anew.
+  await writeFileDurably(privatePath, key.privateKeyPem, 0o600);
+  await writeFileDurably(publicPath, `${key.publicKey}\n`, 0o644);
+  return key;
+}
+
+/** @returns whether anything was new */
+async function install(
+  directory: string,
+  { certificate, authorities }: NonNullable<HostStatus['tlsCertificate']>,
+  privateKeyPem: string,
+): Promise<boolean> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  let isNew = false;
+  const put = async (names: readonly string[], content: string, mode: number) => {
+    for (const name of names) {
+      const path = join(directory, name);
+      if ((await readFile(path, 'utf8').catch(() => undefined)) === content) continue;
+      await writeFileDurably(path, content, mode);
+      isNew = true;
+    }
+  };
+  await put(AUTHORITY_FILES, authorities, 0o644);
+  await put(KEY_FILES, privateKeyPem, 0o600);
+  await put(CERTIFICATE_FILES, certificate, 0o644);
+  return isNew;
+}
+
+/** libvirtd reads its files when it starts, and when it is told; connections that are open stay. */
+async function reload(signal: AbortSignal): Promise<void> {
+  await runTool({
+    command: 'virt-admin',
+    args: ['server-update-tls', 'libvirtd'],
+    timeoutMs: RELOAD_TIMEOUT_MS,
+    signal,
+  });
+}
