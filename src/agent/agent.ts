@@ -35,7 +35,7 @@ export interface AgentOptions {
   readonly domainRunDirectory: string;
   /** Pid file of the libvirt daemon. */
   readonly libvirtPidFile: string;
-  /** Folder of the certificates by which hosts' libvirt know each other. */
+  /** Folder below which libvirt and QEMU look for the certificates by which hosts know each other. */
   readonly pkiDirectory: string;
   /** IP address at which others reach this host. */
   readonly address: string;
@@ -93,7 +93,6 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     events,
     instances: informers.instances,
     incoming: informers.incoming,
-    pkiDirectory: options.pkiDirectory,
     virtualization: virtualization.type,
     portOf: (nic) => switches.portOf(nic),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),

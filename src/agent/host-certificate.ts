@@ -4,14 +4,29 @@ import type { Logger } from 'pino';
 import type { Host, HostStatus } from '../api/host.ts';
 import { isSystemError, runTool, writeFileDurably } from '../host/index.ts';
 import type { SharedInformer } from '../kube/index.ts';
-import { newTlsKey, readCertificate } from '../runtime/authority.ts';
-import type { Clock } from '../runtime/index.ts';
+import { newTlsKey, readCertificate, subjectOf } from '../runtime/authority.ts';
+import type { Clock, Timer } from '../runtime/index.ts';
 import { Repeat } from './repeat.ts';
 
-/** Under these names libvirt (remote/tlscerts) and QEMU (system/tls) look for them, as server and as client. */
-const CERTIFICATE_FILES = ['servercert.pem', 'clientcert.pem', 'server-cert.pem', 'client-cert.pem'];
-const KEY_FILES = ['serverkey.pem', 'clientkey.pem', 'server-key.pem', 'client-key.pem'];
-const AUTHORITY_FILES = ['cacert.pem', 'ca-cert.pem'];
+/**
+ * Where libvirt (remote/tlscerts) and QEMU (system/tls) look for them, as server and as client, below /etc/pki. libvirtd can be set
+ * to other places, but when it is told to read them anew it looks in these alone (libvirt 9, virNetServerUpdateTlsFiles).
+ */
+const AUTHORITY_FILES = ['CA/cacert.pem', 'qemu/ca-cert.pem'];
+const CERTIFICATE_FILES = [
+  'libvirt/servercert.pem',
+  'libvirt/clientcert.pem',
+  'qemu/server-cert.pem',
+  'qemu/client-cert.pem',
+];
+const KEY_FILES = [
+  'libvirt/private/serverkey.pem',
+  'libvirt/private/clientkey.pem',
+  'qemu/server-key.pem',
+  'qemu/client-key.pem',
+];
+/** How the subjects of authorities begin whose certificates may be replaced. */
+const OWN_AUTHORITY = /\bCN=drover-/;
 const INTERVAL_MS = 60_000;
 const RETRY_MS = 5_000;
 const RELOAD_TIMEOUT_MS = 10_000;
@@ -21,7 +36,7 @@ export interface HostCertificateOptions {
   /** Hosts; only the one of this name is read. */
   readonly hosts: SharedInformer<Host>;
   readonly stateDirectory: string;
-  /** Folder in which libvirt and QEMU look for certificates. */
+  /** Folder below which libvirt and QEMU look for certificates: /etc/pki. */
   readonly pkiDirectory: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -48,6 +63,7 @@ export async function hostCertificate(options: HostCertificateOptions): Promise<
   const { hosts, host, clock, log, pkiDirectory } = options;
   const key = await tlsKeyIn(options.stateDirectory);
   const listeners = new Set<() => void>();
+  let retry: Timer | undefined;
   let ready: CertificateReport['ready'] = {
     ok: false,
     reason: 'CertificatePending',
@@ -65,6 +81,15 @@ export async function hostCertificate(options: HostCertificateOptions): Promise<
       await hosts.synced(signal);
       const issued = hosts.get(host)?.status?.tlsCertificate;
       if (issued === undefined || readCertificate(issued.certificate).publicKey !== key.publicKey) return;
+      const foreign = await foreignAuthority(pkiDirectory);
+      if (foreign !== undefined) {
+        show({
+          ok: true,
+          reason: 'OwnCertificates',
+          message: `it has certificates of ${foreign}, which are left alone`,
+        });
+        return;
+      }
       if (await install(pkiDirectory, issued, key.privateKeyPem))
         log.info({ notAfter: issued.notAfter }, 'installed a certificate');
       // Also when nothing was new: an agent that died in between has not told the daemon.
@@ -79,7 +104,8 @@ export async function hostCertificate(options: HostCertificateOptions): Promise<
         reason: 'CertificateNotInstalled',
         message: `${why}. See libvirtd of the host, and ${pkiDirectory}`,
       });
-      clock.setTimeout(() => repeat.wake(), RETRY_MS);
+      retry?.cancel();
+      retry = clock.setTimeout(() => repeat.wake(), RETRY_MS);
     },
   });
   return {
@@ -118,13 +144,27 @@ async function tlsKeyIn(stateDirectory: string): Promise<{ privateKeyPem: string
   return key;
 }
 
+/** Subject of the authority that somebody else has put there. Undefined: there is none, or it is Drover's. */
+async function foreignAuthority(directory: string): Promise<string | undefined> {
+  const path = join(directory, AUTHORITY_FILES[0] ?? '');
+  try {
+    const subject = subjectOf(await readFile(path, 'utf8'));
+    return OWN_AUTHORITY.test(subject) ? undefined : subject;
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    return `${path}, which cannot be read`;
+  }
+}
+
 /** @returns whether anything was new */
 async function install(
   directory: string,
   { certificate, authorities }: NonNullable<HostStatus['tlsCertificate']>,
   privateKeyPem: string,
 ): Promise<boolean> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
+  for (const folder of ['CA', 'libvirt', 'qemu'])
+    await mkdir(join(directory, folder), { recursive: true, mode: 0o755 });
+  await mkdir(join(directory, 'libvirt', 'private'), { recursive: true, mode: 0o750 });
   let isNew = false;
   const put = async (names: readonly string[], content: string, mode: number) => {
     for (const name of names) {

@@ -54,7 +54,7 @@ const program = new Command('drover-agent')
   .option('--run-dir <folder>', 'what a reboot may take: cloud-init seeds', '/run/drover')
   .option('--domain-log-dir <folder>', 'where libvirt writes the logs of domains', '/var/log/libvirt/qemu')
   .option('--domain-run-dir <folder>', 'where libvirt keeps its record of running domains', '/run/libvirt/qemu')
-  .option('--pki-dir <folder>', "certificates by which the hosts' libvirt know each other", '/etc/pki/drover')
+  .option('--pki-dir <folder>', 'where libvirt and QEMU look for certificates', '/etc/pki')
   .option('--libvirt-pid-file <file>', 'pid file of the libvirt daemon', '/run/libvirtd.pid')
   .addOption(
     new Option(

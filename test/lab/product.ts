@@ -13,7 +13,6 @@ import {
 } from './credentials.ts';
 import { buildGuestImage } from './guest/build.ts';
 import type { LabHost } from './host/lab-host.ts';
-import { PKI_PATH } from './host/libvirt-config.ts';
 import type { LabIdentity } from './identity.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { KEEP_RUNNING, type ProcessRecord, type ProcessSpec, startProcess } from './processes.ts';
@@ -64,7 +63,7 @@ export async function startAgent(host: LabHost, controlPlane: ControlPlane): Pro
   const { domainType } = await probeKvm({ disk: (await buildGuestImage()).disk });
   return await host.startProcess({
     ...program(host.lab, 'agent.ts', [
-      ...['--virtualization', domainType, '--pki-dir', PKI_PATH],
+      ...['--virtualization', domainType],
       ...['--http-host', host.address, '--http-port', String(AGENT_HTTP_PORT)],
     ]),
     name: AGENT,

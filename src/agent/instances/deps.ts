@@ -26,8 +26,6 @@ export interface InstancesDeps {
   readonly portOf: (nic: InstanceNic) => Promise<NicPort>;
   /** Opens user-data that was sealed for this host; see `openSealed`. @throws Error when it cannot be opened. */
   readonly openUserData: (box: string, context: string) => string;
-  /** Folder of the certificates by which hosts know each other, as libvirt names the files. */
-  readonly pkiDirectory: string;
   /** Directory of what must survive a reboot. */
   readonly stateDirectory: string;
   /** Directory of the cloud-init seeds: for secrets, so best in memory. */

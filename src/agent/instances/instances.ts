@@ -75,7 +75,6 @@ export class Instances {
     const outgoing = new Outgoing({
       libvirt,
       table: this.#table,
-      pkiDirectory: deps.pkiDirectory,
       virtualization: deps.virtualization,
       onMoved: (entry) => this.#onStop(entry, { at: clock.now().toISOString(), reason: 'Migrated' }),
       onChange: (uuid) => this.#enqueueUuid(uuid),

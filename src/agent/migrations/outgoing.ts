@@ -12,8 +12,6 @@ import { type JobParameters, progressOf } from './progress.ts';
 export interface OutgoingOptions {
   readonly libvirt: Libvirt;
   readonly table: DomainTable;
-  /** Folder of the certificates by which hosts know each other. */
-  readonly pkiDirectory: string;
   readonly virtualization: 'kvm' | 'qemu';
   /** A domain was moved away: told before the table shows that it is gone. */
   readonly onMoved: (entry: DomainEntry) => void;
@@ -120,7 +118,6 @@ export class Outgoing {
     const { transport, targetAddress, bandwidthBytesPerSecond: bandwidth, autoConverge, postCopy } = migration;
     const isTls = transport === 'TLS';
     const host = targetAddress.includes(':') ? `[${targetAddress}]` : targetAddress;
-    const pki = isTls ? `?pkipath=${encodeURI(this.#options.pkiDirectory)}` : '';
     const { libvirt, virtualization } = this.#options;
     try {
       const downtimeMs = firstDowntimeMs(migration, virtualization);
@@ -129,7 +126,7 @@ export class Outgoing {
         'domainMigratePerform3Params',
         {
           dom: { uuid, name, id },
-          dconnuri: `qemu+${isTls ? 'tls' : 'tcp'}://${host}/system${pki}`,
+          dconnuri: `qemu+${isTls ? 'tls' : 'tcp'}://${host}/system`,
           params: {
             migrate_uri: `tcp://${host}`,
             ...(bandwidth !== undefined && { bandwidth: BigInt(Math.max(1, Math.floor(bandwidth / MIB))) }),

@@ -26,10 +26,17 @@ export const SHARED_DATASTORE_PATH = '/var/lib/drover/datastores/shared';
 export const LOCAL_DATASTORE_PATH = '/var/lib/drover/datastores/local';
 
 const RUN_FOLDER = '/run/drover-lab';
-/** The mount point that the machine itself may lack; empty there. */
-const STATE_FOLDER = '/var/lib/drover';
+/** Mount points that the machine itself may lack; empty there. */
+const MOUNT_POINTS = ['/var/lib/drover', '/etc/pki'];
 /** Folders and files of the host's own; everything else is the machine's. */
-const OWN_FOLDERS = ['etc/libvirt', 'var/lib/libvirt', 'var/cache/libvirt', 'var/log/libvirt', 'var/lib/drover'];
+const OWN_FOLDERS = [
+  'etc/libvirt',
+  'etc/pki',
+  'var/lib/libvirt',
+  'var/cache/libvirt',
+  'var/log/libvirt',
+  'var/lib/drover',
+];
 
 export function hostFilesOf(lab: LabIdentity, index: number): HostFiles {
   const { name } = hostIdentityOf(lab, index);
@@ -93,7 +100,7 @@ export function removeHostFiles(lab: LabIdentity, index: number): void {
   rmSync(files.run, { recursive: true, force: true });
   rmSync(files.folder, { recursive: true, force: true });
   removeIfEmpty(dirname(files.folder));
-  if (removeIfEmpty(dirname(files.run)) && removeIfEmpty(RUN_FOLDER)) removeIfEmpty(STATE_FOLDER);
+  if (removeIfEmpty(dirname(files.run)) && removeIfEmpty(RUN_FOLDER)) MOUNT_POINTS.forEach(removeIfEmpty);
 }
 
 function write(path: string, content: string): void {

@@ -10,7 +10,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 
-for folder in etc/libvirt var/lib/libvirt var/cache/libvirt var/log/libvirt var/lib/drover; do
+for folder in etc/libvirt etc/pki var/lib/libvirt var/cache/libvirt var/log/libvirt var/lib/drover; do
   mkdir -p "/$folder"
   mount --bind "$root/$folder" "/$folder"
 done

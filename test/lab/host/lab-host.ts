@@ -12,7 +12,6 @@ import {
 import { waitUntilReady } from '../ready.ts';
 import { run } from '../run.ts';
 import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles, sharedDatastoreOf } from './host-files.ts';
-import { PKI_PATH } from './libvirt-config.ts';
 import { removeBridge, setCables } from './network.ts';
 import { enterArguments, hasPower, switchOff, switchOn } from './power.ts';
 
@@ -51,7 +50,7 @@ export class LabHost {
 
   /** How the libvirtd of another host of this lab reaches this one. */
   get libvirtPeerUri(): string {
-    return `qemu+tls://${this.address}/system?pkipath=${PKI_PATH}`;
+    return `qemu+tls://${this.address}/system`;
   }
 
   hasPower(): boolean {

@@ -2,9 +2,6 @@ import type { LabHostIdentity } from '../identity.ts';
 
 /** How is a host's libvirtd set up? Paths are those inside the host. */
 
-/** Holds the certificates of the host, as server and as client of another host's libvirtd. */
-export const PKI_PATH = '/etc/libvirt/pki';
-
 /**
  * Other hosts reach it over TLS alone: the lab's network is open to every user of the machine, and whoever talks to
  * libvirtd is root.
@@ -19,9 +16,6 @@ export function libvirtdConfig({ uuid, address }: LabHostIdentity): string {
     listen_tcp: 0,
     listen_addr: address,
     auth_tls: 'none',
-    ca_file: `${PKI_PATH}/cacert.pem`,
-    cert_file: `${PKI_PATH}/servercert.pem`,
-    key_file: `${PKI_PATH}/serverkey.pem`,
     log_level: 3,
     log_outputs: '3:stderr',
   });
@@ -39,7 +33,6 @@ export function qemuConfig({ address }: LabHostIdentity): string {
     // The name of a lab host does not resolve in the others, so incoming migrations are sent to the address.
     migration_host: address,
     migration_address: address,
-    default_tls_x509_cert_dir: PKI_PATH,
   });
 }
 

@@ -1,21 +1,21 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { certificateAuthority } from '../control-plane/certificates.ts';
 import { hostIdentityOf, type LabIdentity } from '../identity.ts';
 import { run } from '../run.ts';
 import { hostFilesOf } from './host-files.ts';
-import { PKI_PATH } from './libvirt-config.ts';
 
 /**
- * With which certificates do the hosts' libvirtd and QEMU know each other?
+ * With which certificates do the hosts' libvirtd and QEMU know each other before Drover gives them some?
  *
- * One authority per lab, one certificate per host, under the file names that libvirt (remote/tlscerts) and QEMU
- * (system/tls) look for in one folder.
+ * libvirtd does not listen without any. One authority per lab, one certificate per host, where libvirt (remote/tlscerts) and QEMU
+ * (system/tls) look for them below /etc/pki.
  */
+const PKI_PATH = '/etc/pki';
 const AS_SERVER_AND_CLIENT = {
-  certificate: ['servercert.pem', 'clientcert.pem', 'server-cert.pem', 'client-cert.pem'],
-  key: ['serverkey.pem', 'clientkey.pem', 'server-key.pem', 'client-key.pem'],
-  authority: ['cacert.pem', 'ca-cert.pem'],
+  certificate: ['libvirt/servercert.pem', 'libvirt/clientcert.pem', 'qemu/server-cert.pem', 'qemu/client-cert.pem'],
+  key: ['libvirt/private/serverkey.pem', 'libvirt/private/clientkey.pem', 'qemu/server-key.pem', 'qemu/client-key.pem'],
+  authority: ['CA/cacert.pem', 'qemu/ca-cert.pem'],
 } as const;
 
 /** libvirt 9 wants keyEncipherment wherever a key usage is marked critical, for elliptic keys, too. */
@@ -30,11 +30,16 @@ const VALID_DAYS = '365';
 export async function issueHostCertificates(lab: LabIdentity, index: number): Promise<void> {
   const host = hostIdentityOf(lab, index);
   const folder = join(hostFilesOf(lab, index).root, PKI_PATH);
-  if (existsSync(folder)) return;
+  if (existsSync(join(folder, AS_SERVER_AND_CLIENT.authority[0]))) return;
   const authority = await certificateAuthority(join(lab.folder, 'hosts-pki'), 'drover-lab-hosts');
   const draft = `${folder}.draft`;
-  mkdirSync(draft, { recursive: true, mode: 0o700 });
-  const [certificate, key] = [join(draft, 'servercert.pem'), join(draft, 'serverkey.pem')];
+  rmSync(draft, { recursive: true, force: true });
+  for (const below of ['CA', 'libvirt/private', 'qemu'])
+    mkdirSync(join(draft, below), { recursive: true, mode: 0o700 });
+  const [certificate, key] = [
+    join(draft, AS_SERVER_AND_CLIENT.certificate[0]),
+    join(draft, AS_SERVER_AND_CLIENT.key[0]),
+  ];
   const extensions = [...EXTENSIONS, `subjectAltName=IP:${host.address},DNS:${host.name}`];
   await run('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', VALID_DAYS],
@@ -45,5 +50,7 @@ export async function issueHostCertificates(lab: LabIdentity, index: number): Pr
   for (const name of AS_SERVER_AND_CLIENT.certificate.slice(1)) copyFileSync(certificate, join(draft, name));
   for (const name of AS_SERVER_AND_CLIENT.key.slice(1)) copyFileSync(key, join(draft, name));
   for (const name of AS_SERVER_AND_CLIENT.authority) copyFileSync(authority.certificate, join(draft, name));
-  renameSync(draft, folder);
+  // An empty folder gives way to another one; the host may be up, so that its mount must stay.
+  for (const below of ['libvirt', 'qemu', 'CA']) renameSync(join(draft, below), join(folder, below));
+  rmSync(draft, { recursive: true });
 }
