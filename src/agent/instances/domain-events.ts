@@ -8,6 +8,7 @@ import {
   LifecycleEvent,
   PausedReason,
   RunningReason,
+  StartedDetail,
   StoppedDetail,
   SuspendedDetail,
 } from '../../libvirt/index.ts';
@@ -51,6 +52,8 @@ function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: Event
   log.debug({ domain: dom.name, event, detail }, 'domain event');
   switch (event) {
     case LifecycleEvent.STARTED:
+      // Its memory is still on its way here: nothing is asked of it before it runs, which another event tells.
+      if (detail === StartedDetail.MIGRATED) return;
       // Known or not: one that was listed while libvirt was starting it is in another state now.
       if (underWay === undefined) onUnclear();
       return;

@@ -43,10 +43,8 @@ type Answer =
   | { readonly end: 'Failed'; readonly error: unknown }
   | { readonly end: 'Unheard' };
 
-/** Short migrations are over within a second or two. */
-const FIRST_LOOKS_MS = 100;
+/** Each look asks QEMU, which has better things to do at the end of a short migration. */
 const LOOK_MS = 1_000;
-const SHORT_MS = 2_000;
 /** How often figures are shown: each is a write of an object. */
 const SHOWN_EVERY_MS = 5_000;
 const MIB = 2 ** 20;
@@ -217,8 +215,7 @@ export class Outgoing {
     const { clock, log } = this.#options;
     let shownMs = job.startedMs;
     while (!signal.aborted) {
-      const ageMs = clock.monotonicMs() - job.startedMs;
-      await clock.sleep(ageMs < SHORT_MS ? FIRST_LOOKS_MS : LOOK_MS, signal).catch(() => undefined);
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
         await this.#look(job);
