@@ -126,12 +126,16 @@ async function carryOut(
 }
 
 async function report(
-  step: Step,
-  { vm, instance }: VirtualMachineInput,
+  decided: Step,
+  { vm, instance: found }: VirtualMachineInput,
   { signal, clock }: ReconcileContext,
   deps: ControllerDependencies,
 ): Promise<Result> {
   if (vm === undefined) return done;
+  // What a deleted VM of the same name has left is not this one's: its host least of all.
+  const isOwn = found === undefined || found.spec.virtualMachineUID === vm.metadata.uid;
+  const instance = isOwn ? found : undefined;
+  const step = isOwn ? decided : waitForPredecessor(found);
   const now = clock.now();
   const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
@@ -147,6 +151,11 @@ async function report(
     deps.events.record({ regarding: vm, type: 'Warning', reason: 'NoHostFits', action: 'Placing', note });
   }
   return requeueAfter(RETRY_PLACEMENT_MS, 'no host fits');
+}
+
+function waitForPredecessor({ spec }: VirtualMachineInstance): Step {
+  const message = `an earlier VirtualMachine of this name is still being stopped on host ${spec.host}`;
+  return { step: 'WaitFor', missing: [{ reason: 'PredecessorTerminating', message }] };
 }
 
 /** Time that a new instance has left to start before its VM's status is written without it, in milliseconds. */

@@ -105,6 +105,31 @@ describe('a VirtualMachine', () => {
     await world.gone(VirtualMachineInstance, 'first');
   });
 
+  it('that takes the place of a deleted one of its name waits until that one is off, and takes nothing of it for its own', async () => {
+    await world.addVM('again');
+    const first = await world.instanceWhen('again', 'to be placed');
+    await world.agentReports(first, 'Running');
+    await world.vmWhen('again', 'to run', ({ status }) => status?.phase === 'Running');
+    await world.client.delete(VirtualMachine, { namespace: 'default', name: 'again' });
+    await world.addVM('again');
+    const waiting = await world.vmWhen(
+      'again',
+      'to wait',
+      (vm) => conditionOf(vm, 'Scheduled')?.reason === 'PredecessorTerminating',
+    );
+    expect(waiting.status).toMatchObject({ phase: 'Pending' });
+    expect(waiting.status?.host).toBeUndefined();
+    const going = await world.instanceWhen('again', 'to be turned off', ({ spec }) => spec.powerState === 'Off');
+    expect(going.metadata.uid).toBe(first.metadata.uid);
+    await world.agentReports(going, 'Off');
+    const second = await world.instanceWhen(
+      'again',
+      'to be another one',
+      ({ metadata }) => metadata.uid !== first.metadata.uid,
+    );
+    expect(second.spec.virtualMachineUID).toBe(waiting.metadata.uid);
+  });
+
   it('waits for the Secret that it names, and sends it sealed', async () => {
     await world.addVM('secretive', { cloudInit: { userDataSecret: { name: 'seed' } } });
     const waiting = await world.vmWhen('secretive', 'to wait', isWaiting);

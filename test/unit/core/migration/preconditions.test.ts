@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { Cluster } from '../../../../src/api/cluster.ts';
+import type { Host } from '../../../../src/api/host.ts';
+import { type MigrationSituation, planMigration } from '../../../../src/core/migration/preconditions.ts';
+import type { HostModel } from '../../../../src/core/model/host.ts';
+import { inventoryOf } from '../../../../src/core/model/inventory.ts';
+import type { RuleGroupModel } from '../../../../src/core/model/rule-group.ts';
+import { group, host } from '../../../builders/host-model.ts';
+import { hostObject, instanceMigration } from '../../../builders/migration.ts';
+import { instance, readyVolume, virtualMachine } from '../../../builders/objects.ts';
+
+const NO_MATCH = { ok: true, model: undefined } as const;
+
+interface Given {
+  readonly vm?: Parameters<typeof virtualMachine>[0];
+  readonly spec?: Readonly<Record<string, unknown>>;
+  readonly phase?: string;
+  readonly target?: string | undefined;
+  readonly models?: Readonly<Record<string, Partial<HostModel>>>;
+  readonly hosts?: Readonly<Record<string, Host>>;
+  readonly groups?: readonly RuleGroupModel[];
+  readonly situation?: Partial<MigrationSituation>;
+}
+
+/** A VM that runs on h1, with a disk on `shared` and a NIC on `lan`, and two more hosts that can take it. */
+function given({
+  vm,
+  spec,
+  phase = 'Running',
+  models = {},
+  hosts = {},
+  groups = [],
+  situation,
+  ...rest
+}: Given = {}): MigrationSituation {
+  const names = ['h1', 'h2', 'h3'];
+  const disk = {
+    name: 'root',
+    volumeName: 'root',
+    path: '/ds/root',
+    format: 'qcow2',
+    target: 'vda',
+    bus: 'virtio',
+    cache: 'none',
+    readOnly: false,
+    serial: 'root',
+  };
+  const nic = { name: 'lan', mac: '52:54:00:12:34:56', virtualSwitchName: 'lan', model: 'virtio' };
+  return {
+    wish: { virtualMachineName: 'vm', targetHost: 'target' in rest ? rest.target : 'h2', uid: 'm-1' },
+    virtualMachine: {
+      vm: virtualMachine(vm ?? {}),
+      instance: instance({
+        spec: { disks: [disk], nics: [nic], ...spec },
+        status: { conditions: [], host: 'h1', phase, observedEpoch: 1 },
+      }),
+      references: { volumes: new Map([['root', readyVolume('root')]]), portGroups: new Map(), volumeUsers: new Map() },
+      cluster: { ok: true, cluster: 'main' },
+      cpuModel: NO_MATCH,
+      inventory: inventoryOf({
+        hosts: names.map((name) => host(name, models[name])),
+        placements: new Map([['default/vm', ['h1']]]),
+        groups,
+      }),
+      groupMigration: undefined,
+      volumeHosts: new Map(),
+    },
+    cluster: Cluster.object.parse({
+      apiVersion: 'drover.dev/v1alpha1',
+      kind: 'Cluster',
+      metadata: { name: 'main', uid: 'c', generation: 1 },
+      spec: {},
+    }),
+    together: undefined,
+    groupMigration: undefined,
+    findHost: (name) => hosts[name] ?? (names.includes(name) ? hostObject(name) : undefined),
+    ...situation,
+  };
+}
+
+function reasons(situation: MigrationSituation): string[] {
+  const verdict = planMigration(situation);
+  return verdict.ok ? [] : verdict.failures.map(({ reason }) => reason);
+}
+
+describe('a migration', () => {
+  it('may begin when nothing is in the way, to the host that is asked for or to the best one', () => {
+    expect(planMigration(given())).toMatchObject({ ok: true, sourceHost: 'h1', target: { metadata: { name: 'h2' } } });
+    const emptier = { h3: { allocatable: { cpuCores: 8, memoryBytes: 64 * 2 ** 30 } } };
+    expect(planMigration(given({ target: undefined, models: emptier }))).toMatchObject({
+      ok: true,
+      target: { metadata: { name: 'h3' } },
+    });
+  });
+
+  const full = { allocatable: { cpuCores: 0, memoryBytes: 0 } };
+  const pending = {
+    type: 'MigrationReady',
+    status: 'False',
+    reason: 'CertificatePending',
+    message: 'none',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: 'AgentReady',
+    message: '',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  const silent = { ...ready, status: 'Unknown', reason: 'AgentNotResponding' };
+
+  it.each<[string, Given, string[]]>([
+    ['of a VM that is paused', { phase: 'Paused' }, ['NotRunning']],
+    [
+      'of a VM that is being deleted',
+      { vm: { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } } },
+      ['VirtualMachineTerminating'],
+    ],
+    [
+      'of a VM that another one has',
+      { spec: { migration: instanceMigration({ uid: 'm-2' }) } },
+      ['MigrationInProgress'],
+    ],
+    ['of a VM whose RuleGroup is moved', { situation: { groupMigration: 'crew' } }, ['GroupMigrating']],
+    ['from a host that is silent', { hosts: { h1: hostObject('h1', { conditions: [silent] }) } }, ['SourceNotReady']],
+    ['to where it is', { target: 'h1' }, ['IsSource']],
+    ['to nowhere', { target: 'h9' }, ['HostNotFound']],
+    ['to another Cluster', { target: 'h4', hosts: { h4: hostObject('h4') } }, ['OtherCluster']],
+    ['to a host in maintenance', { models: { h2: { inMaintenance: true } } }, ['HostInMaintenance']],
+    ['to a host without room', { models: { h2: full } }, ['InsufficientMemory']],
+    ['to a host without its datastore', { models: { h2: { datastores: new Set() } } }, ['DatastoreNotVisible']],
+    ['to a host without its switch', { models: { h2: { switches: new Set() } } }, ['SwitchNotAvailable']],
+    [
+      'to a host that emulates',
+      { hosts: { h2: hostObject('h2', { virtualization: 'kvm' }) } },
+      ['VirtualizationDiffers'],
+    ],
+    [
+      'to a host that has not told its address',
+      { hosts: { h2: hostObject('h2', { address: undefined }) } },
+      ['HostNotReady'],
+    ],
+    [
+      'to a host without a certificate',
+      { hosts: { h2: hostObject('h2', { conditions: [ready, pending] }) } },
+      ['CertificatePending'],
+    ],
+    [
+      'from a host without a certificate',
+      { hosts: { h1: hostObject('h1', { conditions: [ready, pending] }) } },
+      ['CertificatePending'],
+    ],
+    [
+      'to a host whose CPU lacks the baseline',
+      { spec: { cpu: { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' } } },
+      ['CPUNotCompatible'],
+    ],
+    [
+      'that a rule forbids',
+      { groups: [group({ type: 'VMsToHosts', isOn: true, hosts: new Set(['h1']), members: ['default/vm'] })] },
+      ['VMsToHosts'],
+    ],
+    ['to no host that fits', { target: undefined, models: { h2: full, h3: full } }, ['NoHostFits']],
+    [
+      'with all of it',
+      { phase: 'Paused', models: { h2: { ...full, inMaintenance: true, switches: new Set() } } },
+      ['NotRunning', 'HostInMaintenance', 'InsufficientMemory', 'SwitchNotAvailable'],
+    ],
+  ])('%s is refused, and says everything that is in the way', (_what, changes, expected) => {
+    expect(reasons(given(changes))).toEqual(expected);
+  });
+
+  it('between hosts with KVM and without a baseline goes where the CPU of the source can be presented', () => {
+    const kvm = (model: string) =>
+      hostObject('x', {
+        virtualization: 'kvm',
+        cpu: { model, vendor: 'Intel', sockets: 1, coresPerSocket: 1, threadsPerCore: 1 },
+      });
+    const hosts = { h1: kvm('Skylake-Server'), h2: kvm('Nehalem'), h3: kvm('Icelake-Server') };
+    const models = {
+      h2: { cpuModels: new Set(['Nehalem']) },
+      h3: { cpuModels: new Set(['Nehalem', 'Skylake-Server', 'Icelake-Server']) },
+    };
+    expect(reasons(given({ hosts, models }))).toEqual(['CPUNotCompatible']);
+    expect(reasons(given({ hosts, models, target: 'h3' }))).toEqual([]);
+    // With the baseline of the Cluster it goes everywhere.
+    const cpu = { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' };
+    expect(reasons(given({ hosts, models, spec: { cpu } }))).toEqual([]);
+  });
+
+  it('in the clear needs no certificate', () => {
+    const situation = given({ hosts: { h2: hostObject('h2', { conditions: [ready, pending] }) } });
+    const { cluster } = situation;
+    const open = cluster && {
+      ...cluster,
+      spec: { ...cluster.spec, migration: { ...cluster.spec.migration, transport: 'TCP' as const } },
+    };
+    expect(reasons({ ...situation, cluster: open })).toEqual([]);
+  });
+});
