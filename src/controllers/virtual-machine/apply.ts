@@ -59,19 +59,22 @@ function newVolume(vm: VirtualMachine, { name, spec, ownedByVM }: TemplatedVolum
   };
 }
 
-/** Writes the intent. From here on the host may start the domain. */
+/**
+ * Writes the intent. From here on the host may start the domain. The placement counts from the very moment of its decision:
+ * whatever is decided while this waits for something, has to see it.
+ */
 export async function createInstance(
   vm: VirtualMachine,
   { assignment, devices, placement }: StepOf<'CreateInstance'>,
   deps: Deps,
   { signal, log }: ReconcileContext,
 ): Promise<void> {
-  const sealed = await sealUserData(vm, assignment.host, deps, signal);
-  const spec = instanceSpec(vm, devices, assignment, sealed);
   const key = keyOf(vm);
   const explanation = explainPlacement(placement);
-  deps.reservations.assume(key, spec);
+  deps.reservations.assume(key, instanceSpec(vm, devices, assignment, undefined));
   try {
+    const sealed = await sealUserData(vm, assignment.host, deps, signal);
+    const spec = instanceSpec(vm, devices, assignment, sealed);
     // Created, never applied: an instance that the cache does not show yet must not be overwritten.
     await deps.client.create(VirtualMachineInstance, newInstance(vm, spec, explanation), { signal });
   } catch (error) {

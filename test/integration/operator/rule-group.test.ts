@@ -61,6 +61,15 @@ describe('a RuleGroup', () => {
     expect(await hostOf('db-4')).toMatch(/^h/);
   });
 
+  it('keeps VMs apart that come all at once, as after a start of the operator', async () => {
+    await addRule('burst', { type: 'Separate', ...bySelector('burst') });
+    await world.stopOperator();
+    for (const name of ['burst-1', 'burst-2', 'burst-3']) await world.addVM(name, {}, { labels: { app: 'burst' } });
+    world.startOperator();
+    const hosts = await Promise.all(['burst-1', 'burst-2', 'burst-3'].map(hostOf));
+    expect(hosts.toSorted()).toEqual(['h1', 'h2', 'h3']);
+  });
+
   it('keeps VMs together that it names, also before they are there', async () => {
     await addRule('pair', { type: 'KeepTogether', ...byNames('app', 'cache') });
     const [app] = await addVMs('pair', 'app');
