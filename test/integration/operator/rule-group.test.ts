@@ -17,6 +17,8 @@ afterAll(() => world.close());
 async function addRule(name: string, spec: object): Promise<void> {
   const metadata = { name, namespace: 'default' };
   await world.create({ apiVersion: API_VERSION, kind: 'RuleGroup', metadata, spec }, RuleGroup);
+  // Kinds are watched apart: a VM that is made now may be seen before the rule is.
+  await world.when(RuleGroup, name, 'to be seen', (rule) => conditionOf(rule, 'Ready')?.reason !== 'NotSeenYet');
 }
 
 const bySelector = (app: string) => ({ virtualMachines: { selector: { matchLabels: { app } } } });
