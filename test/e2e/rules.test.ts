@@ -117,8 +117,17 @@ describe('VMs that keep together', () => {
     return { ...vm, metadata: { name, namespace: 'default', labels: { crew: 'yes' } } };
   };
 
+  /** Kinds are watched apart: a VM that is made together with a rule may be seen before it. */
+  async function applyCrew(...vms: readonly object[]): Promise<void> {
+    await story.apply(rule);
+    await story.when(RuleGroup, { namespace: 'default', name: 'crew' }, 'to be seen', ({ status }) =>
+      (status?.conditions ?? []).some(({ type, reason }) => type === 'Ready' && reason !== 'NotSeenYet'),
+    );
+    await story.apply(...vms);
+  }
+
   it('are moved as one: all arrive; one of them alone is not moved', async () => {
-    await story.apply(rule, crew('crew-a'), crew('crew-b'));
+    await applyCrew(crew('crew-a'), crew('crew-b'));
     const [from] = await hostsOf('crew-a', 'crew-b');
     const to = from === 'host-2' ? 'host-3' : 'host-2';
     await story.apply(groupMigration('alone', { virtualMachineName: 'crew-a', targetHost: to }));
@@ -150,7 +159,7 @@ describe('VMs that keep together', () => {
       '{"spec":{"migration":{"maxPerCluster":1,"bandwidth":"2Mi"}}}',
     ]);
     try {
-      await story.apply(rule, crew('crew-a'), crew('crew-b', { memory: { size: '64Mi' } }));
+      await applyCrew(crew('crew-a'), crew('crew-b', { memory: { size: '64Mi' } }));
       const [from] = await hostsOf('crew-a', 'crew-b');
       const to = from === 'host-2' ? 'host-3' : 'host-2';
       await story.apply(groupMigration('half', { ruleGroupName: 'crew', targetHost: to }));
@@ -178,7 +187,7 @@ describe('VMs that keep together', () => {
   });
 
   it('leave a host in maintenance as one', async () => {
-    await story.apply(rule, crew('crew-a'), crew('crew-b'));
+    await applyCrew(crew('crew-a'), crew('crew-b'));
     const [from = ''] = await hostsOf('crew-a', 'crew-b');
     await story.kubectl(['patch', 'host', from, '--type=merge', '-p', '{"spec":{"maintenance":"Evacuate"}}']);
     try {
