@@ -78,7 +78,9 @@ describe('a RuleGroup', () => {
     // The emptiest host would be another one now.
     const [cache] = await addVMs('pair', 'cache');
     expect(cache).toBe(app);
-    expect((await ruleWhen('pair', 'InEffect')).status).toMatchObject({ memberCount: 2, members: ['app', 'cache'] });
+    const pair = await world.when(RuleGroup, 'pair', 'to be about both', ({ status }) => status?.memberCount === 2);
+    expect(pair.status).toMatchObject({ members: ['app', 'cache'] });
+    expect(conditionOf(pair, 'Ready')?.reason).toBe('InEffect');
   });
 
   it('keeps VMs on hosts and off hosts', async () => {
