@@ -147,13 +147,15 @@ async function tlsKeyIn(stateDirectory: string): Promise<{ privateKeyPem: string
 /** Subject of the authority that somebody else has put there. Undefined: there is none, or it is Drover's. */
 async function foreignAuthority(directory: string): Promise<string | undefined> {
   const path = join(directory, AUTHORITY_FILES[0] ?? '');
+  let subject: string;
   try {
-    const subject = subjectOf(await readFile(path, 'utf8'));
-    return OWN_AUTHORITY.test(subject) ? undefined : subject;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined;
-    return `${path}, which cannot be read`;
+    subject = subjectOf(await readFile(path, 'utf8'));
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT')) return undefined;
+    // Whose it is nobody can tell: it is neither replaced nor relied upon.
+    throw new Error(`${path} holds no certificate that can be read; remove it, or put yours in its place`, { cause });
   }
+  return OWN_AUTHORITY.test(subject) ? undefined : subject;
 }
 
 /** @returns whether anything was new */

@@ -2,9 +2,11 @@ import { Host, type HostStatus } from '../../api/host.ts';
 import { Migration } from '../../api/migration.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { type Evacuee, nextEvacuationStep } from '../../core/maintenance/evacuation.ts';
+import { isOver } from '../../core/migration/is-over.ts';
 import { keepsTogether } from '../../core/migration/together.ts';
 import { nameOf } from '../../core/model/names.ts';
 import { byName } from '../../core/model/order.ts';
+import { maintenanceOf } from '../../core/model/read-host.ts';
 import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
@@ -19,7 +21,6 @@ import {
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_HOST } from '../informers.ts';
-import { isOver } from '../inventory/group-migrations.ts';
 import { historyOf } from '../migration/history.ts';
 import { makeMigration } from '../migration/make.ts';
 import { planFor, planForGroup, togetherWith } from '../migration/plan.ts';
@@ -72,7 +73,9 @@ async function reconcile(
   if (cached === undefined) return done;
   const now = clock.now();
   const host = withNode(cached, informers.nodes.get(key)?.spec?.unschedulable === true);
-  const onHost = informers.instances.byIndex(BY_HOST, key);
+  // Most hosts, most of the time: their VMs need not be looked at.
+  const isUsual = maintenanceOf(host) === undefined && cached.status?.evacuation === undefined;
+  const onHost = isUsual ? [] : informers.instances.byIndex(BY_HOST, key);
   const { move, stop, evacuation, untilMs } = nextEvacuationStep({
     nowMs: now.getTime(),
     host,
@@ -82,7 +85,7 @@ async function reconcile(
       .map(({ instance }) => evacueeOf(instance, deps)),
     atOnce: 2 * maxPerHost(key, deps),
   });
-  await write(cached, host, evacuation, now, deps, signal);
+  // Before the status says that it is over: nobody looks for them after that.
   for (const { metadata } of stop) {
     log.info(
       { migration: keyOf({ metadata }) },
@@ -90,6 +93,7 @@ async function reconcile(
     );
     await client.delete(Migration, metadata, { uid: metadata.uid, signal });
   }
+  await write(cached, host, evacuation, now, deps, signal);
   for (const evacuee of move) await makeMigration(migrationOf(evacuee, deps), deps, signal);
   if (evacuation === undefined) return done;
   const againMs = untilMs === undefined ? AGAIN_MS : Math.min(AGAIN_MS, Math.max(0, untilMs - now.getTime()));

@@ -1,12 +1,9 @@
 import type { Migration } from '../../api/migration.ts';
+import { isOver } from '../../core/migration/is-over.ts';
 import { keepsTogether } from '../../core/migration/together.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_GROUP_MEMBER } from '../informers.ts';
-
-export function isOver({ status }: Migration): boolean {
-  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
-}
 
 /**
  * The Migration that moves a RuleGroup of a VM, or one that shares members with it. While there is one the group is frozen: nobody

@@ -1,6 +1,7 @@
 import { CLEANUP_FINALIZER } from '../../api/common/names.ts';
 import { Migration } from '../../api/migration.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { isOver } from '../../core/migration/is-over.ts';
 import { type MigrationInput, type MigrationStep, nextMigrationStep } from '../../core/migration/next-step.ts';
 import { byAge } from '../../core/model/order.ts';
 import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
@@ -8,7 +9,6 @@ import { Controller, done, type ReconcileContext, type Result, requeueAfter, sou
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_GROUP_MEMBER, BY_VM } from '../informers.ts';
-import { isOver } from '../inventory/group-migrations.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 import { begin, give, release, switchHost } from './apply.ts';

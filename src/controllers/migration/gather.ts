@@ -1,4 +1,5 @@
 import type { Migration } from '../../api/migration.ts';
+import { isOver } from '../../core/migration/is-over.ts';
 import type { MigrationInput } from '../../core/migration/next-step.ts';
 import { readiness } from '../../core/model/read-host.ts';
 import { no, type Verdict, YES } from '../../core/model/verdict.ts';
@@ -6,7 +7,6 @@ import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.t
 import { type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_MIGRATION } from '../informers.ts';
-import { isOver } from '../inventory/group-migrations.ts';
 import { gather as gatherVirtualMachine } from '../virtual-machine/gather.ts';
 import { planFor } from './plan.ts';
 

@@ -1,8 +1,8 @@
 import type { Migration } from '../../api/migration.ts';
+import { isOver } from '../../core/migration/is-over.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_GROUP, BY_GROUP_MEMBER, BY_VM } from '../informers.ts';
-import { isOver } from '../inventory/group-migrations.ts';
 
 export interface History {
   /** Those that have not ended. */

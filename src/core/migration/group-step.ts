@@ -2,6 +2,7 @@ import { MAX_GROUP, type Migration, type MigrationFailure } from '../../api/migr
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { fnv1a64 } from '../virtual-machine/hash.ts';
 import type { GroupMember, GroupVerdict } from './group-plan.ts';
+import { isOver } from './is-over.ts';
 
 export type MemberState = NonNullable<NonNullable<Migration['status']>['members']>[number];
 
@@ -161,10 +162,6 @@ function backward(
   }
   // It stays apart from the others; the RuleGroup shows it, and repairs it when it can.
   return { state: at('Failed') };
-}
-
-function isOver({ status }: Migration): boolean {
-  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }
 
 /** Always the same for the same part, so that an operator that died does not make it twice. */
