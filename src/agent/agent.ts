@@ -8,6 +8,7 @@ import { countedLibvirt } from './counted-libvirt.ts';
 import { watchDatastores } from './datastores/datastores.ts';
 import { heartbeat } from './heartbeat/heartbeat.ts';
 import { hostCertificate } from './host-certificate.ts';
+import { GuestCpus } from './host-report/guest-cpu.ts';
 import { hostReport } from './host-report/host-report.ts';
 import { imagesController } from './images/controller.ts';
 import { agentInformers } from './informers.ts';
@@ -74,6 +75,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   log.info({ host, virtualization: virtualization.type, why: virtualization.message }, 'libvirt answers');
   const informers = agentInformers(client, host, log);
   const common = { host, client, libvirt, clock, log, metrics, stateDirectory };
+  const guestCpus = new GuestCpus(libvirt, virtualization.type);
   const bootID = await readBootId();
   const sealingKey = await sealingKeyIn(stateDirectory);
   const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
@@ -94,6 +96,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     instances: informers.instances,
     incoming: informers.incoming,
     virtualization: virtualization.type,
+    cpuFeatures: () => guestCpus.features(),
     portOf: (nic) => switches.portOf(nic),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
@@ -111,6 +114,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     ...common,
     hosts: informers.hosts,
     virtualization,
+    guestCpus,
     bootID,
     agentVersion: options.version,
     usage: usage.reported,

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
-import { CpuLevelName } from './common/cpu-levels.ts';
+import { CpuLevelName, MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
 import { quantityField } from './common/quantity.ts';
 import { LabelSelector } from './common/selector.ts';
@@ -134,6 +134,11 @@ const ClusterStatus = z
                 .max(64)
                 .optional()
                 .meta({ description: 'Newest level that it can present. Absent: none.' }),
+              missingFeatures: z.array(z.string().max(64)).max(MAX_CPU_FEATURES).optional().meta({
+                description:
+                  "CPU features (libvirt's names) of the level that it lacks, sorted. Absent: its libvirt does not say.",
+                'x-kubernetes-list-type': 'atomic',
+              }),
             }),
           )
           .max(MAX_LISTED)

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
+import { MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
 import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration, ShownSize } from './common/status.ts';
@@ -113,6 +114,30 @@ const HostStatus = z
             "CPU models (libvirt's names) that the host can present to a guest, sorted. Default: not reported.",
           'x-kubernetes-list-type': 'atomic',
         }),
+        features: z.array(z.string().max(64)).max(MAX_CPU_FEATURES).default([]).meta({
+          description:
+            "CPU features (libvirt's names) that the host can give to a guest, sorted. A VM without a CPU baseline has them all, and moves to hosts alone that have them too. Default: not reported.",
+          'x-kubernetes-list-type': 'atomic',
+        }),
+        unusableLevels: z
+          .array(
+            z.object({
+              name: z.string().max(64).meta({ description: "libvirt's CPU model." }),
+              missingFeatures: z.array(z.string().max(64)).max(MAX_CPU_FEATURES).default([]).meta({
+                description:
+                  "What it has and the host lacks (libvirt's names), sorted. Default empty: libvirt does not say.",
+                'x-kubernetes-list-type': 'atomic',
+              }),
+            }),
+          )
+          .max(64)
+          .default([])
+          .meta({
+            description:
+              "Levels of a CPU baseline that the host's libvirt knows and the host cannot present. Default: none, or not reported.",
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['name'],
+          }),
       })
       .optional()
       .meta({ description: 'Processors of the host. Absent: not reported.' }),
@@ -274,6 +299,8 @@ export const Host = defineKind({
       'True: the host is in maintenance, and no VM is on it any more. False: the message says how many are left, and which cannot leave.',
     MigrationReady:
       'The host has a certificate by which other hosts know it, and libvirt uses it. False: VMs cannot be moved to or from it over TLS.',
+    CPUCompatible:
+      'The host can present the CPU baseline of its Cluster. False: it gets no VMs of the Cluster; the message names the CPU features that it lacks.',
     KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [

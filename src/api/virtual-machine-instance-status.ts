@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
+import { MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { ObservedGeneration } from './common/status.ts';
 import { InstanceMigrationStatus } from './virtual-machine-instance-migration.ts';
 
@@ -36,6 +37,22 @@ export const InstanceStatus = z
       .max(64)
       .optional()
       .meta({ description: 'When the domain was started (RFC 3339). Absent: not running.' }),
+    cpu: z
+      .object({
+        model: z.string().max(64).optional().meta({
+          description: "libvirt's CPU model, as a CPU baseline asked for it. Absent: all that its first host had.",
+        }),
+        features: z.array(z.string().max(64)).max(MAX_CPU_FEATURES).optional().meta({
+          description:
+            "CPU features (libvirt's names) that its first host gave it, sorted. Absent: those of the model.",
+          'x-kubernetes-list-type': 'atomic',
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          'CPU that the guest was started with and keeps until its next power cycle, also over migrations. Absent: not running, or not known.',
+      }),
     restartedAt: z
       .string()
       .max(64)

@@ -195,5 +195,7 @@ export const VirtualMachineInstance = defineKind({
 export type VirtualMachineInstance = z.output<typeof VirtualMachineInstance.object>;
 export type VirtualMachineInstanceSpec = VirtualMachineInstance['spec'];
 export type VirtualMachineInstanceStatus = NonNullable<VirtualMachineInstance['status']>;
+/** The CPU of a guest. */
+export type GuestCpu = NonNullable<VirtualMachineInstanceStatus['cpu']>;
 export type InstanceDisk = VirtualMachineInstanceSpec['disks'][number];
 export type InstanceNic = VirtualMachineInstanceSpec['nics'][number];

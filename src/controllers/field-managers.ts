@@ -2,6 +2,7 @@
 export const FIELD_MANAGERS = {
   cluster: 'drover-operator-cluster',
   datastore: 'drover-operator-datastore',
+  cpuCompatible: 'drover-operator-cpu-compatible',
   evacuation: 'drover-operator-evacuation',
   hostCertificate: 'drover-operator-hostcertificate',
   host: 'drover-operator-host',

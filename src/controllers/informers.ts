@@ -40,7 +40,12 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
     datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),
     hosts: typedInformer(Host, {
       ...common,
-      fieldManagers: [FIELD_MANAGERS.host, FIELD_MANAGERS.evacuation, FIELD_MANAGERS.hostCertificate],
+      fieldManagers: [
+        FIELD_MANAGERS.host,
+        FIELD_MANAGERS.cpuCompatible,
+        FIELD_MANAGERS.evacuation,
+        FIELD_MANAGERS.hostCertificate,
+      ],
     }),
     images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),
     instances: typedInformer(VirtualMachineInstance, {

@@ -7,6 +7,7 @@ import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
 import { hostCertificateController } from './host/certificate.ts';
 import { hostController } from './host/controller.ts';
+import { cpuCompatibleController } from './host/cpu-compatible.ts';
 import { evacuationController } from './host/evacuation.ts';
 import { imageController } from './image/controller.ts';
 import { createInformers, type Informers } from './informers.ts';
@@ -94,6 +95,7 @@ function controllers(
   return [
     clusterController(deps),
     datastoreController(deps),
+    cpuCompatibleController(deps),
     evacuationController(deps),
     hostCertificateController(deps),
     hostController(deps),

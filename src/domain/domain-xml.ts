@@ -18,6 +18,8 @@ export interface HostSide {
   readonly seedPath?: string;
   /** Port of each NIC, by the NIC's name. */
   readonly ports: ReadonlyMap<string, NicPort>;
+  /** CPU features that a guest can be given, sorted. Absent: not known. */
+  readonly cpuFeatures?: readonly string[];
 }
 
 /** A VirtualMachineInstance, as far as its domain depends on it. */
@@ -32,11 +34,20 @@ export interface Intent {
  * @throws XmlTextError when a value holds a character that XML cannot carry; Error when a NIC has no port.
  */
 export function domainXml(intent: Intent, host: HostSide, startedAt: string): string {
-  return renderXml(domainElement(intent, host, identityOf(intent, startedAt)));
+  return renderXml(domainElement(intent, host, identityOf(intent, startedAt, host.cpuFeatures)));
 }
 
-/** What the domain of an intent says of itself. */
-export function identityOf({ namespace, name, spec }: Intent, startedAt: string): DomainIdentity {
+/**
+ * What the domain of an intent says of itself.
+ * @param cpuFeatures those of the host; absent or empty: not known
+ */
+export function identityOf(
+  { namespace, name, spec }: Intent,
+  startedAt: string,
+  cpuFeatures?: readonly string[],
+): DomainIdentity {
+  const { model } = spec.cpu;
+  const features = cpuFeatures === undefined || cpuFeatures.length === 0 ? undefined : [...cpuFeatures];
   return {
     namespace,
     name,
@@ -44,6 +55,7 @@ export function identityOf({ namespace, name, spec }: Intent, startedAt: string)
     epoch: spec.epoch,
     restartedAt: spec.restartedAt,
     startedAt,
+    ...(model === undefined ? features && { cpu: { features } } : { cpu: { model } }),
     fields: powerCycleFields(spec),
   };
 }
@@ -60,7 +72,7 @@ function domainElement(intent: Intent, host: HostSide, identity: DomainIdentity)
     element('vcpu', { placement: 'static' }, String(sockets * coresPerSocket * threads)),
     element('os', {}, [element('type', { arch: 'x86_64', machine: spec.machineType }, 'hvm')]),
     element('features', {}, [element('acpi'), element('apic'), element('vmcoreinfo', { state: 'on' })]),
-    cpuElement(spec.cpu, host.virtualization),
+    cpuElement(spec.cpu),
     clockElement(host.virtualization),
     // A stopped domain leaves nothing behind on the host; whether it starts again is decided by the intent.
     element('on_poweroff', {}, 'destroy'),
@@ -90,10 +102,10 @@ function devices({ namespace, name, spec }: Intent, host: HostSide): (XmlElement
 }
 
 /**
- * The model of the Cluster's baseline, or nothing at all where the host cannot present it. Without one: with KVM the host's
- * CPU as libvirt knows it by name, so that a migration can be checked; else all that TCG emulates.
+ * The model of the Cluster's baseline, or nothing at all where the host cannot present it. Without one all that the host has
+ * and libvirt knows by name, so that libvirt itself refuses a host that lacks any of it.
  */
-function cpuElement(cpu: VirtualMachineInstanceSpec['cpu'], virtualization: HostSide['virtualization']): XmlElement {
+function cpuElement(cpu: VirtualMachineInstanceSpec['cpu']): XmlElement {
   const { sockets, coresPerSocket: cores, threads, model } = cpu;
   const topology = element('topology', { sockets, dies: 1, cores, threads });
   if (model !== undefined) {
@@ -101,7 +113,7 @@ function cpuElement(cpu: VirtualMachineInstanceSpec['cpu'], virtualization: Host
     const exact = { mode: 'custom', match: 'exact', check: 'partial' };
     return element('cpu', exact, [element('model', { fallback: 'forbid' }, model), topology]);
   }
-  return element('cpu', { mode: virtualization === 'kvm' ? 'host-model' : 'maximum' }, [topology]);
+  return element('cpu', { mode: 'host-model' }, [topology]);
 }
 
 /** libvirt's advice for KVM guests: lost ticks are caught up by the clock, not by the timer; no HPET, which costs exits. */

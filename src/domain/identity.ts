@@ -1,3 +1,4 @@
+import type { GuestCpu } from '../api/virtual-machine-instance.ts';
 import { childNamed, childrenNamed, element, type XmlElement } from './xml/element.ts';
 
 /** Namespace of Drover's element in a domain's metadata. A domain without it is not Drover's. */
@@ -16,6 +17,8 @@ export interface DomainIdentity {
   readonly restartedAt: string;
   /** When it was asked of libvirt (RFC 3339). */
   readonly startedAt: string;
+  /** The CPU that the guest was given. Absent: not known. */
+  readonly cpu?: GuestCpu;
   /** Digest of what the hardware was made from, by field of the spec: see `power-cycle-fields.ts`. */
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -47,8 +50,19 @@ export function bareIdentityElement(identity: DomainIdentity): XmlElement {
       restartedAt: identity.restartedAt,
       startedAt: identity.startedAt,
     },
-    fields,
+    [cpuElement(identity.cpu), ...fields],
   );
+}
+
+function cpuElement(cpu: GuestCpu | undefined): XmlElement | undefined {
+  if (cpu === undefined) return undefined;
+  return element('cpu', { model: cpu.model, features: cpu.features?.join(' ') });
+}
+
+function readCpu(cpu: XmlElement | undefined): GuestCpu | undefined {
+  const { model, features } = cpu?.attributes ?? {};
+  if (model) return { model };
+  return features ? { features: features.split(' ') } : undefined;
 }
 
 /** Drover's element in a domain's `<metadata>`; undefined when it has none, or one that lacks what identifies a VM. */
@@ -59,6 +73,7 @@ export function readIdentity(metadata: XmlElement | undefined): DomainIdentity |
   const { namespace, name, uid, epoch = '', restartedAt = '', startedAt = '' } = root.attributes;
   if (!namespace || !name || !uid || !/^[1-9][0-9]{0,14}$/.test(epoch)) return undefined;
   const fields = childrenNamed(root, `${prefix}field`).map((field) => [field.attributes['name'] ?? '', field.text]);
+  const cpu = readCpu(childNamed(root, `${prefix}cpu`));
   return {
     namespace,
     name,
@@ -66,6 +81,7 @@ export function readIdentity(metadata: XmlElement | undefined): DomainIdentity |
     epoch: Number(epoch),
     restartedAt,
     startedAt,
+    ...(cpu && { cpu }),
     fields: Object.fromEntries(fields),
   };
 }

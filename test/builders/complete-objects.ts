@@ -45,7 +45,7 @@ function cluster(): KubeObject {
     {
       baseline: {
         level: 'Haswell-noTSX-IBRS',
-        blockedHosts: [{ host: 'host-3', best: 'Nehalem' }],
+        blockedHosts: [{ host: 'host-3', best: 'Nehalem', missingFeatures: ['aes'] }],
         refused: { level: 'Nehalem', virtualMachines: ['default/web'] },
       },
       hosts: { total: 3, ready: 2 },
@@ -94,6 +94,8 @@ function host(): KubeObject {
         coresPerSocket: 16,
         threadsPerCore: 2,
         usableModels: ['Nehalem'],
+        features: ['aes', 'lm'],
+        unusableLevels: [{ name: 'EPYC', missingFeatures: ['sha-ni'] }],
       },
       numaCells: [{ id: 0, threads: 32, memoryBytes: 2 ** 36 }],
       capacity: { cpuCores: 64, memoryBytes: 2 ** 37, memory: '128Gi' },
@@ -347,6 +349,7 @@ function instanceStatus(): object {
     phase: 'CrashLoop',
     reason: 'GuestCrashed',
     message: 'the guest crashed',
+    cpu: { model: 'Westmere', features: ['aes'] },
     startedAt: '2026-01-02T03:04:05Z',
     restartedAt: '2026-01-02T03:04:05Z',
     restarts: 2,

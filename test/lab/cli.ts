@@ -5,6 +5,7 @@ import { findProgram } from './control-plane/programs.ts';
 import { instancesOf, takeDown } from './down.ts';
 import { enterHost } from './enter.ts';
 import { showExample } from './example.ts';
+import type { LabCpu } from './host/cpu.ts';
 import { HOSTS_MAX, kubectlEnvironment } from './identity.ts';
 import { type Lab, openLab } from './lab.ts';
 import { lines } from './report.ts';
@@ -16,6 +17,7 @@ import { bringUp } from './up.ts';
 /** The command line of the lab: one verb per line to type. See docs/lab.md. */
 const CHECKOUT = join(import.meta.dirname, '..', '..');
 const DEFAULT_HOSTS = 3;
+const CPU_NAMES = ['Emulated', 'Nehalem'] as const satisfies readonly LabCpu[];
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const report = lines(say);
@@ -65,6 +67,13 @@ hostVerb('power-off', 'stop agent and libvirtd in good order, then power the hos
 hostVerb('power-on', 'power the host on; libvirtd and agent start', (lab, name) => lab.powerOn(name));
 hostVerb('restart-libvirtd', 'restart libvirtd of the host; VMs run on', (lab, name) => lab.restartLibvirtd(name));
 hostVerb('restart-agent', "restart Drover's agent of the host; VMs run on", (lab, name) => lab.restartAgent(name));
+
+program
+  .command('set-cpu <host> <cpu>')
+  .description(`power the host off, and on with another CPU: ${CPU_NAMES.join(', ')}, or machine for the machine's`)
+  .action((name: string, cpu: string) =>
+    withLab((lab) => report.step(`set-cpu ${name} ${cpu}`, () => lab.setCpu(name, labCpu(cpu)))),
+  );
 
 program
   .command('restart-operator')
@@ -123,6 +132,13 @@ async function withLab(act: (lab: Lab) => Promise<void>): Promise<void> {
 
 function instance(): string {
   return program.opts<{ instance: string }>().instance;
+}
+
+function labCpu(text: string): LabCpu | undefined {
+  if (text === 'machine') return undefined;
+  const cpu = CPU_NAMES.find((name) => name === text);
+  if (cpu !== undefined) return cpu;
+  throw new InvalidArgumentError(`It must be one of ${CPU_NAMES.join(', ')}, machine.`);
 }
 
 function hostCount(text: string): number {

@@ -1,6 +1,7 @@
 import { request } from 'undici';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { openControlPlane } from './control-plane/start.ts';
+import type { LabCpu } from './host/cpu.ts';
 import { type LabHost, listHosts } from './host/lab-host.ts';
 import type { LabIdentity } from './identity.ts';
 import { stopProcess } from './processes.ts';
@@ -51,6 +52,13 @@ export class Lab {
     const host = this.host(name);
     await host.powerOn();
     await this.startAgent(name);
+  }
+
+  /** Powers the host off, and on again with another CPU; undefined: that of the machine. */
+  async setCpu(name: string, cpu: LabCpu | undefined): Promise<void> {
+    await this.powerOff(name);
+    this.host(name).setCpu(cpu);
+    await this.powerOn(name);
   }
 
   /** Unplugs every cable of the host. It stays so, over power cycles, until `heal`. */

@@ -60,7 +60,9 @@ export async function startAgent(host: LabHost, controlPlane: ControlPlane): Pro
   await controlPlane.ensureNode(host.name);
   await refreshCredentials(controlPlane, agentCredentials(host));
   const server = new URL(controlPlane.server);
-  const { domainType } = await probeKvm({ disk: (await buildGuestImage()).disk });
+  const { domainType } = host.hasOwnCpu()
+    ? ({ domainType: 'qemu' } as const)
+    : await probeKvm({ disk: (await buildGuestImage()).disk });
   return await host.startProcess({
     ...program(host.lab, 'agent.ts', [
       ...['--virtualization', domainType],

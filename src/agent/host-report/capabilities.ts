@@ -1,6 +1,7 @@
 import type { HostStatus } from '../../api/host.ts';
 import { childNamed, type XmlElement } from '../../domain/xml/element.ts';
 import { parseXml } from '../../domain/xml/parse.ts';
+import type { GuestCpuFacts } from './guest-cpu.ts';
 
 /** What `virNodeGetInfo` says; `sockets` are those of one NUMA node. */
 export interface NodeInfo {
@@ -12,7 +13,6 @@ export interface NodeInfo {
 
 /** What the schema allows. */
 const MAX_CELLS = 64;
-const MAX_MODELS = 512;
 /** libvirt gives the memory of a cell in KiB. */
 const KIB = 1024;
 
@@ -23,7 +23,7 @@ type HostCpu = NonNullable<HostStatus['cpu']>;
  * model are empty; where it gives no topology, that of the node info counts.
  * @throws XmlSyntaxError
  */
-export function hostCpu(capabilitiesXml: string, node: NodeInfo, usableModels: readonly string[]): HostCpu {
+export function hostCpu(capabilitiesXml: string, node: NodeInfo, guestCpu: GuestCpuFacts): HostCpu {
   const cpu = childNamed(childNamed(parseXml(capabilitiesXml), 'host'), 'cpu');
   const topology = childNamed(cpu, 'topology');
   const count = (name: string): number | undefined => positive(topology?.attributes[name]);
@@ -34,19 +34,8 @@ export function hostCpu(capabilitiesXml: string, node: NodeInfo, usableModels: r
     sockets: Math.max(1, count('sockets') ?? node.sockets * node.nodes),
     coresPerSocket: Math.max(1, (count('cores') ?? node.cores) * dies),
     threadsPerCore: Math.max(1, count('threads') ?? node.threads),
-    usableModels: [...usableModels],
+    ...guestCpu,
   };
-}
-
-/**
- * CPU models that a guest can be given, from libvirt's domain capabilities XML, sorted.
- * @throws XmlSyntaxError
- */
-export function usableCpuModels(domainCapabilitiesXml: string): string[] {
-  const modes = childNamed(parseXml(domainCapabilitiesXml), 'cpu')?.children ?? [];
-  const custom = modes.find(({ name, attributes }) => name === 'mode' && attributes['name'] === 'custom');
-  const models = custom?.children.filter(({ name, attributes }) => name === 'model' && attributes['usable'] === 'yes');
-  return [...new Set((models ?? []).map(({ text }) => text))].toSorted().slice(0, MAX_MODELS);
 }
 
 /**

@@ -2,7 +2,8 @@ import { release } from 'node:os';
 import { showBytes } from '../../api/common/quantity.ts';
 import type { HostStatus } from '../../api/host.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
-import { hostCpu, numaCells, usableCpuModels, versionText } from './capabilities.ts';
+import { hostCpu, numaCells, versionText } from './capabilities.ts';
+import type { GuestCpus } from './guest-cpu.ts';
 
 /** What libvirt knows of the host. */
 export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'numaCells' | 'capacity' | 'versions'>>;
@@ -16,21 +17,21 @@ const TIMEOUT_MS = 10_000;
  */
 export async function readHostFacts(
   libvirt: Pick<Libvirt, 'call'>,
-  virtualization: 'kvm' | 'qemu',
+  guestCpus: GuestCpus,
   agentVersion: string,
   signal: AbortSignal,
 ): Promise<HostFacts> {
   const options = { signal, timeoutMs: TIMEOUT_MS };
-  const [node, { capabilities }, domain, { libVer }, { hvVer }] = await Promise.all([
+  const [node, { capabilities }, guestCpu, { libVer }, { hvVer }] = await Promise.all([
     libvirt.call('nodeGetInfo', {}, options),
     libvirt.call('connectGetCapabilities', {}, options),
-    libvirt.call('connectGetDomainCapabilities', { virtType: virtualization, arch: 'x86_64' }, options),
+    guestCpus.look(signal),
     libvirt.call('connectGetLibVersion', {}, options),
     libvirt.call('connectGetVersion', {}, options),
   ]);
   const memoryBytes = Number(node.memory) * KIB;
   return {
-    cpu: hostCpu(capabilities, node, usableCpuModels(domain.capabilities)),
+    cpu: hostCpu(capabilities, node, guestCpu),
     numaCells: numaCells(capabilities),
     capacity: { cpuCores: node.cpus, memoryBytes, memory: showBytes(memoryBytes) },
     versions: {

@@ -9,6 +9,7 @@ import type { CertificateReport } from '../host-certificate.ts';
 import { Repeat } from '../repeat.ts';
 import { writeStatus } from '../write-status.ts';
 import { type HostFacts, readHostFacts } from './facts.ts';
+import type { GuestCpus } from './guest-cpu.ts';
 import { type HostObservation, hostStatus } from './status.ts';
 
 /** A part of the agent that says something in Host.status. */
@@ -28,6 +29,7 @@ export interface HostReportDependencies {
   readonly hosts: SharedInformer<Host>;
   readonly libvirt: Pick<Libvirt, 'call' | 'on'>;
   readonly virtualization: HostObservation['virtualization'];
+  readonly guestCpus: GuestCpus;
   readonly bootID: string;
   readonly agentVersion: string;
   readonly usage?: HostObservation['usage'];
@@ -149,11 +151,11 @@ class LibvirtObserver {
   }
 
   async look(signal: AbortSignal): Promise<Pick<HostObservation, 'facts' | 'libvirt'>> {
-    const { libvirt, agentVersion, clock } = this.#deps;
+    const { libvirt, guestCpus, agentVersion, clock } = this.#deps;
     const nowMs = clock.monotonicMs();
     try {
       if (this.#facts === undefined || nowMs - this.#readMs >= FACTS_KEPT_MS) {
-        this.#facts = await readHostFacts(libvirt, this.#deps.virtualization.type, agentVersion, signal);
+        this.#facts = await readHostFacts(libvirt, guestCpus, agentVersion, signal);
         this.#readMs = nowMs;
       } else {
         // Waits for a daemon that is just restarting; one that stays away is reported.

@@ -22,6 +22,8 @@ export interface InstancesDeps {
   readonly incoming: SharedInformer<VirtualMachineInstance>;
   readonly libvirt: Libvirt;
   readonly virtualization: 'kvm' | 'qemu';
+  /** CPU features that a guest can be given here, sorted. @throws LibvirtError, LibvirtTransportError */
+  readonly cpuFeatures: () => Promise<readonly string[]>;
   /** Makes sure that the bridge of a NIC is there. @throws CodedError when it cannot be. */
   readonly portOf: (nic: InstanceNic) => Promise<NicPort>;
   /** Opens user-data that was sealed for this host; see `openSealed`. @throws Error when it cannot be opened. */

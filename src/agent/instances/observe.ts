@@ -157,6 +157,7 @@ function observedDomain(
     epoch: identity.epoch,
     restartedAt: identity.restartedAt,
     startedAt: identity.startedAt,
+    ...(identity.cpu && { cpu: identity.cpu }),
     state: isPaused(entry.state) ? { running: false, pausedBy: pauseCauseOf(entry) } : { running: true },
     outdatedFields: changedFields(instance.spec, identity.fields),
     guestTools: { connected: entry.guestAgentConnected, ...(report ?? { addresses: [] }) },

@@ -1,6 +1,6 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Run } from '../../core/instance/index.ts';
-import { domainXml, identityOf, type NicPort, XmlTextError } from '../../domain/index.ts';
+import { domainXml, type HostSide, identityOf, type NicPort, XmlTextError } from '../../domain/index.ts';
 import { writeSeed } from '../../host/index.ts';
 import { DomainStart, DomainState, isLibvirtError, PausedReason, RunningReason } from '../../libvirt/index.ts';
 import { CodedError } from '../../runtime/index.ts';
@@ -20,7 +20,7 @@ export interface StartUnderWay {
 /** What a start needs from the rest of the agent. */
 type StartDeps = Pick<
   InstancesDeps,
-  'libvirt' | 'virtualization' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory'
+  'libvirt' | 'virtualization' | 'cpuFeatures' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory'
 >;
 
 export interface Starter<Deps = InstancesDeps> {
@@ -50,8 +50,10 @@ export async function startDomain(
   const intent = { namespace: metadata.namespace ?? '', name: metadata.name, spec };
   const { domainUUID: uuid } = spec;
   let xmlDesc: string;
+  let host: HostSide;
   try {
-    xmlDesc = domainXml(intent, await hostSideOf(deps, instance), run.startedAt);
+    host = await hostSideOf(deps, instance);
+    xmlDesc = domainXml(intent, host, run.startedAt);
   } catch (error) {
     return preparationFailure(error);
   }
@@ -66,7 +68,7 @@ export async function startDomain(
       ...dom,
       state: isPaused ? DomainState.PAUSED : DomainState.RUNNING,
       reason: isPaused ? PausedReason.USER : RunningReason.BOOTED,
-      identity: identityOf(intent, run.startedAt),
+      identity: identityOf(intent, run.startedAt, host.cpuFeatures),
       guestAgentConnected: false,
     });
     if (underWay.stopped) onUnclear();
@@ -99,14 +101,15 @@ export async function prepareArrival(deps: StartDeps, instance: VirtualMachineIn
   await hostSideOf(deps, { ...instance, spec: { ...instance.spec, cloudInit: forThisHost } });
 }
 
-async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance) {
-  const { nics, cloudInit } = instance.spec;
+async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance): Promise<HostSide> {
+  const { nics, cloudInit, cpu } = instance.spec;
   const ports = new Map<string, NicPort>();
   for (const nic of nics) ports.set(nic.name, await deps.portOf(nic));
   return {
     virtualization: deps.virtualization,
     consoleLogPath: `${deps.logDirectory}/${nameOf(instance)}.console.log`,
     ports,
+    ...(cpu.model === undefined && { cpuFeatures: await deps.cpuFeatures() }),
     ...(cloudInit && { seedPath: await seedOf(deps, instance, cloudInit) }),
   };
 }

@@ -39,6 +39,9 @@ export const CPU_LEVELS: readonly CpuLevel[] = [
   ]),
 ];
 
+/** Most CPU features that an object lists; libvirt knows some 250 of x86. */
+export const MAX_CPU_FEATURES = 512;
+
 /** Name of a level. */
 export const CpuLevelName = z.enum(CPU_LEVELS.map(({ name }) => name));
 

@@ -1,4 +1,5 @@
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
+import { shortList } from '../../core/model/short-list.ts';
 import type { HostVerdict, Placement } from '../../core/placement/place.ts';
 import type { VirtualMachineExplanation } from '../../core/virtual-machine/explain.ts';
 
@@ -44,8 +45,7 @@ function hostRow({ host, obstacles, scores, points }: HostVerdict, placement: Pl
 
 function ruleRow(rule: RuleGroupModel): [string, string, string] {
   const members = [...rule.members].map((member) => member.slice(member.indexOf('/') + 1)).toSorted();
-  const rest = members.length - MEMBERS_SHOWN;
-  const list = `${members.slice(0, MEMBERS_SHOWN).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  const list = shortList(members, MEMBERS_SHOWN);
   const hosts =
     rule.type === 'VMsToHosts'
       ? ` ${rule.isOn ? 'on' : 'off'} ${[...rule.hosts].toSorted().join(', ') || 'no host'}`

@@ -57,7 +57,7 @@ export function planForGroup(
       groupMigration: moving === name ? undefined : moving,
       findHost,
     };
-    const request = migrationRequest(virtualMachine, instance, findHost(instance.spec.host));
+    const request = migrationRequest(virtualMachine, instance);
     return [{ key, instance, request, obstacles: obstaclesToLeaving(situation, instance) }];
   });
   const [first] = keys;

@@ -18,6 +18,8 @@ export interface BaselineHost {
   readonly name: string;
   /** CPU models that it can present. Undefined: it has not told yet. */
   readonly cpuModels: ReadonlySet<string> | undefined;
+  /** What it lacks, by CPU model that it cannot present; a model is absent where that is not known. */
+  readonly missingCpuFeatures: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A host that cannot present the level; it is given no VMs. */
@@ -25,6 +27,8 @@ export interface BlockedHost {
   readonly host: string;
   /** Newest level that it can present. Undefined: none. */
   readonly best: string | undefined;
+  /** CPU features of the level that it lacks, sorted. Empty: not known. */
+  readonly missing: readonly string[];
 }
 
 export type Baseline =
@@ -61,7 +65,11 @@ export function decideBaseline(input: BaselineInput): Baseline {
 function inEffect(level: CpuLevel, hosts: readonly BaselineHost[]): Extract<Baseline, { ok: true }> {
   const blocked = hosts
     .filter(({ cpuModels }) => cpuModels !== undefined && !cpuModels.has(level.name))
-    .map(({ name, cpuModels }) => ({ host: name, best: newest(levelsOf(cpuModels))?.name }));
+    .map(({ name, cpuModels, missingCpuFeatures }) => ({
+      host: name,
+      best: newest(levelsOf(cpuModels))?.name,
+      missing: missingCpuFeatures.get(level.name) ?? [],
+    }));
   return { ok: true, level: level.name, blocked };
 }
 

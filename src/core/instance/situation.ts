@@ -1,4 +1,4 @@
-import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { GuestCpu, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { MigrationProgress } from '../../api/virtual-machine-instance-migration.ts';
 
 export type StopReason = NonNullable<NonNullable<VirtualMachineInstance['status']>['lastStop']>['reason'];
@@ -50,6 +50,8 @@ export interface ObservedDomain {
   readonly restartedAt: string;
   /** RFC 3339. */
   readonly startedAt: string;
+  /** The CPU that the guest was given. Absent: not known. */
+  readonly cpu?: GuestCpu;
   readonly state: { readonly running: true } | { readonly running: false; readonly pausedBy: PauseCause };
   /** Fields of the spec that it does not follow until it is started anew, sorted. */
   readonly outdatedFields: readonly string[];

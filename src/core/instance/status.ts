@@ -35,6 +35,7 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
     ...verdict,
     ...(migration?.phase === 'Moved' && carriedOver(instance.status)),
     ...(domain && { startedAt: domain.startedAt }),
+    ...(domain?.cpu && { cpu: domain.cpu }),
     ...(restartedAt !== '' && { restartedAt }),
     ...countersOf(run),
     ...(lastStop && { lastStop }),
@@ -49,8 +50,9 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
 
 /** A VM that has moved has what it had: its new host says so anew in a moment. */
 function carriedOver(status: VirtualMachineInstanceStatus | undefined): Partial<ComputedStatus> {
-  const { startedAt, restartRequired, guestTools } = status ?? {};
+  const { startedAt, cpu, restartRequired, guestTools } = status ?? {};
   return {
+    ...(cpu && { cpu }),
     ...(startedAt !== undefined && { startedAt }),
     ...(restartRequired && { restartRequired }),
     ...(guestTools && { guestTools }),

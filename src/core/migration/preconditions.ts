@@ -61,7 +61,7 @@ export function planMigration(situation: MigrationSituation): MigrationVerdict {
   if (instance === undefined || cluster === undefined) return refused(notRunning(situation));
   const source = situation.findHost(instance.spec.host);
   const failures = obstaclesToLeaving(situation, instance);
-  const request = migrationRequest(virtualMachine, instance, source);
+  const request = migrationRequest(virtualMachine, instance);
   const target = chooseTarget(situation, request, source);
   if (!target.ok) return refused([...failures, ...target.failures]);
   const all = [...failures, ...withoutCertificate(situation, target.host), ...withoutAddress(target.host)];
@@ -137,10 +137,9 @@ function busy({ wish, groupMigration }: MigrationSituation, { spec }: VirtualMac
 /** What a running VM asks of another host. What it runs with counts, not what its spec has come to say since. */
 export function migrationRequest(
   { vm, references, volumeHosts }: VirtualMachineInput,
-  { metadata, spec }: VirtualMachineInstance,
-  source: Host | undefined,
+  { metadata, spec, status }: VirtualMachineInstance,
 ): PlacementRequest {
-  const { sockets, coresPerSocket, threads, model } = spec.cpu;
+  const { sockets, coresPerSocket, threads } = spec.cpu;
   const datastores = spec.disks.flatMap(
     ({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? [],
   );
@@ -149,8 +148,9 @@ export function migrationRequest(
     vcpus: sockets * coresPerSocket * threads,
     reserved: spec.reserved,
     hostSelector: vm?.spec.hostSelector,
-    // Without a baseline it has the CPU of its host. What TCG emulates is the same everywhere.
-    cpuModel: model ?? (source?.status?.virtualization === 'kvm' ? source.status.cpu?.model : undefined),
+    // The spec may say by now what it gets at its next power cycle.
+    cpuModel: status?.cpu?.model,
+    cpuFeatures: status?.cpu?.features,
     hostDevices: [],
     datastores: [...new Set(datastores)].toSorted(),
     switches: [...new Set(spec.nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),

@@ -43,6 +43,10 @@ export interface HostModel {
   readonly headroom: Resources;
   /** CPU models (libvirt's names) that the host can present to a guest. */
   readonly cpuModels: ReadonlySet<string>;
+  /** CPU features (libvirt's names) that it can give to a guest. Undefined: it has not told. */
+  readonly cpuFeatures: ReadonlySet<string> | undefined;
+  /** What it lacks, by CPU model that it cannot present; a model is absent where that is not known. */
+  readonly missingCpuFeatures: ReadonlyMap<string, readonly string[]>;
   /** Host devices that are free to be passed through, by name. */
   readonly hostDevices: ReadonlySet<string>;
   /** Datastores that it can use, by name. */

@@ -1,6 +1,7 @@
 import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
 import type { Datastore } from '../../api/datastore.ts';
-import type { Host } from '../../api/host.ts';
+import type { Host, HostStatus } from '../../api/host.ts';
+import { levelNamed } from '../imc/levels.ts';
 import { type HostModel, NO_RESOURCES, type Resources } from './host.ts';
 import { no, type Verdict, YES } from './verdict.ts';
 
@@ -21,10 +22,31 @@ export function readHost(host: Host, reserved: Resources, findDatastore: FindDat
     allocatable: allocatable(host),
     reserved,
     headroom: NO_RESOURCES,
-    cpuModels: new Set(host.status?.cpu?.usableModels),
+    ...readCpu(host.status),
     hostDevices: NOTHING,
     datastores: new Set(visibleDatastores(host, findDatastore)),
     switches: new Set(host.status?.switches.flatMap(({ name, available }) => (available ? [name] : []))),
+  };
+}
+
+/**
+ * The CPUs that a host can give to a guest. One that gives no feature at all has not told.
+ *
+ * libvirt calls a model usable on CPUs of the other vendor, too, where they happen to have all of its features. With KVM the
+ * guest sees the vendor of its host, and must not find another one after a migration: what KVM offers then is not taken.
+ */
+export function readCpu(
+  status: Pick<HostStatus, 'cpu' | 'virtualization'> | undefined,
+): Pick<HostModel, 'cpuModels' | 'cpuFeatures' | 'missingCpuFeatures'> {
+  const { cpu, virtualization } = status ?? {};
+  const isOthers = (model: string) =>
+    virtualization === 'kvm' && (levelNamed(model)?.vendor ?? cpu?.vendor) !== cpu?.vendor;
+  const features = cpu?.features ?? [];
+  const lacking = (cpu?.unusableLevels ?? []).filter(({ missingFeatures }) => missingFeatures.length > 0);
+  return {
+    cpuModels: new Set(cpu?.usableModels.filter((model) => !isOthers(model))),
+    cpuFeatures: features.length === 0 ? undefined : new Set(features),
+    missingCpuFeatures: new Map(lacking.map(({ name, missingFeatures }) => [name, missingFeatures])),
   };
 }
 

@@ -11,6 +11,8 @@ export interface PlacementRequest {
   readonly hostSelector: LabelSelector | undefined;
   /** CPU model (libvirt's name) that the guest is to see. Absent: whatever the host has. */
   readonly cpuModel: string | undefined;
+  /** CPU features (libvirt's names) that the guest has seen and cannot do without. Absent: it has seen none yet. */
+  readonly cpuFeatures: readonly string[] | undefined;
   /** Host devices to pass through, by name. */
   readonly hostDevices: readonly string[];
   /** Datastores of its disks, by name. */

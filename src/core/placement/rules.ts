@@ -1,6 +1,7 @@
 import type { Inventory } from '../model/inventory.ts';
 import { nameOf } from '../model/names.ts';
 import type { RuleGroupModel } from '../model/rule-group.ts';
+import { shortList } from '../model/short-list.ts';
 import { type Obstacle, obstacle } from './obstacle.ts';
 
 /** Whether a VM on this host (by name) would break a rule group. Undefined: it would not. */
@@ -89,7 +90,5 @@ function where(byHost: ReadonlyMap<string, string[]>): string {
 }
 
 function shown(names: readonly string[]): string {
-  if (names.length === 0) return 'no host';
-  const rest = names.length - NAMES_SHOWN;
-  return rest <= 0 ? names.join(', ') : `${names.slice(0, NAMES_SHOWN).join(', ')} and ${rest} more`;
+  return names.length === 0 ? 'no host' : shortList(names, NAMES_SHOWN);
 }

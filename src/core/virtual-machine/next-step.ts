@@ -161,6 +161,7 @@ function placementRequest(
     reserved: reservedBy(vm),
     hostSelector: vm.spec.hostSelector,
     cpuModel: cpuModel.ok ? cpuModel.model : undefined,
+    cpuFeatures: undefined,
     hostDevices: [],
     datastores: [...new Set(datastores)].toSorted(),
     switches: [...new Set(nics.map(({ virtualSwitchName }) => virtualSwitchName))].toSorted(),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { heartbeat } from '../../../src/agent/heartbeat/heartbeat.ts';
+import { GuestCpus } from '../../../src/agent/host-report/guest-cpu.ts';
 import { hostReport, type Reporting } from '../../../src/agent/host-report/host-report.ts';
 import { agentInformers } from '../../../src/agent/informers.ts';
 import { SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
@@ -73,6 +74,7 @@ function startReport(): Reported {
     hosts: informers.hosts,
     libvirt: context.libvirt,
     virtualization: { type: 'qemu', reason: 'Configured', message: 'chosen by the administrator' },
+    guestCpus: new GuestCpus(context.libvirt, 'qemu'),
     bootID: '6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01',
     agentVersion: '1.2.3',
     sealingKey: 'public',
@@ -136,6 +138,11 @@ describe('the report of a host', () => {
     // QEMU emulates these, whatever the machine.
     expect(status.cpu?.usableModels).toEqual(expect.arrayContaining(['Nehalem', 'Westmere', 'qemu64']));
     expect(status.cpu?.usableModels).not.toContain('Icelake-Server-noTSX');
+    expect(status.cpu?.features).toEqual(expect.arrayContaining(['aes', 'lm', 'sse4.2']));
+    const unusable = new Map(status.cpu?.unusableLevels.map(({ name, missingFeatures }) => [name, missingFeatures]));
+    expect(unusable.get('Westmere-IBRS')).toEqual(['spec-ctrl']);
+    expect(unusable.get('Icelake-Server-noTSX')).toContain('avx512f');
+    expect(unusable.has('Westmere')).toBe(false);
     // Whatever the machine is, its cells are all of it.
     const threads = (status.numaCells ?? []).reduce((sum, cell) => sum + cell.threads, 0);
     expect(threads).toBe(status.capacity?.cpuCores);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../../src/api/cluster.ts';
+import { Host } from '../../../src/api/host.ts';
 import type { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { conditionOf, World } from './world.ts';
@@ -13,7 +14,16 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const cpu = (...usableModels: string[]) => ({
-  cpu: { model: 'any', vendor: 'Intel', sockets: 1, coresPerSocket: 8, threadsPerCore: 1, usableModels },
+  cpu: {
+    model: 'any',
+    vendor: 'Intel',
+    sockets: 1,
+    coresPerSocket: 8,
+    threadsPerCore: 1,
+    usableModels,
+    features: ['lm'],
+    unusableLevels: usableModels.includes('Westmere') ? [] : [{ name: 'Westmere', missingFeatures: ['aes'] }],
+  },
 });
 
 async function setImc(imc: object): Promise<void> {
@@ -55,11 +65,11 @@ describe('a CPU baseline', () => {
     const cluster = await clusterWhen('LowerThanPlacedVMs', 'Westmere');
     expect(cluster.status?.baseline).toEqual({
       level: 'Westmere',
-      blockedHosts: [{ host: 'h2', best: 'Nehalem' }],
+      blockedHosts: [{ host: 'h2', best: 'Nehalem', missingFeatures: ['aes'] }],
       refused: { level: 'Nehalem', virtualMachines: ['default/first'] },
     });
     expect(conditionOf(cluster, 'BaselineReady')?.message).toBe(
-      'Nehalem is lower than Westmere; it is taken once these VMs are off, and Westmere stays till then: default/first',
+      'Nehalem is lower than Westmere; it is taken once these VMs are off, and Westmere stays till then: default/first. Hosts that cannot present it get none: h2 (at most Nehalem; it lacks aes)',
     );
     await world.addVM('second');
     expect((await modelOf('second', 'Westmere')).spec.host).toBe('h1');
@@ -81,17 +91,25 @@ describe('a CPU baseline', () => {
 
   it('that is asked for is raised at once; placed VMs follow at their next power cycle, where their host can', async () => {
     const { host } = (await modelOf('first', 'Nehalem')).spec;
+    await world.when(Host, 'h2', 'to be compatible', (h2) => conditionOf(h2, 'CPUCompatible')?.status === 'True');
     await setImc({ mode: 'Baseline', baseline: 'Westmere' });
     const cluster = await clusterWhen('HostsBlocked', 'Westmere');
     expect(conditionOf(cluster, 'BaselineReady')?.message).toBe(
-      'VMs are started with Westmere; hosts that cannot present it get none: h2 (at most Nehalem)',
+      'VMs are started with Westmere. Hosts that cannot present it get none: h2 (at most Nehalem; it lacks aes)',
     );
+    const h2 = await world.when(Host, 'h2', 'to lack a feature', (object) => {
+      return conditionOf(object, 'CPUCompatible')?.status === 'False';
+    });
+    expect(conditionOf(h2, 'CPUCompatible')).toMatchObject({
+      reason: 'FeaturesMissing',
+      message: expect.stringMatching(/^it cannot present Westmere, the CPU baseline of Cluster "lab": it lacks aes\. /),
+    });
     await modelOf('first', host === 'h1' ? 'Westmere' : 'Nehalem');
     await world.addVM('third');
     const third = await modelOf('third', 'Westmere');
     expect(third.spec.host).toBe('h1');
     expect(third.metadata.annotations['drover.dev/placement']).toContain(
-      'h2: CPUNotCompatible: its CPU cannot present Westmere; a CPU baseline (spec.imc of the Cluster) makes VMs movable between CPUs',
+      'h2: CPUNotCompatible: its CPU cannot present Westmere: it lacks aes; a CPU baseline (spec.imc of the Cluster) makes VMs movable between CPUs',
     );
   });
 
@@ -99,5 +117,6 @@ describe('a CPU baseline', () => {
     await setImc({ mode: 'Disabled' });
     await clusterWhen('Disabled');
     await modelOf('third', undefined);
+    await world.when(Host, 'h2', 'to need none', (h2) => conditionOf(h2, 'CPUCompatible')?.reason === 'NoBaseline');
   });
 });

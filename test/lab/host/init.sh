@@ -14,8 +14,8 @@ for folder in etc/libvirt etc/pki var/lib/libvirt var/cache/libvirt var/log/libv
   mkdir -p "/$folder"
   mount --bind "$root/$folder" "/$folder"
 done
-for file in etc/hosts etc/hostname etc/machine-id; do
-  [ ! -e "/$file" ] || mount --bind "$root/$file" "/$file"
+for file in etc/hosts etc/hostname etc/machine-id usr/bin/qemu-system-x86_64; do
+  if [ -e "/$file" ] && [ -e "$root/$file" ]; then mount --bind "$root/$file" "/$file"; fi
 done
 mount --bind "$shared" /var/lib/drover/datastores/shared
 # Last, because the folders above may lie below it.

@@ -11,6 +11,7 @@ import {
 } from '../processes.ts';
 import { waitUntilReady } from '../ready.ts';
 import { run } from '../run.ts';
+import { hasLabCpu, type LabCpu, setLabCpu } from './cpu.ts';
 import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles, sharedDatastoreOf } from './host-files.ts';
 import { removeBridge, setCables } from './network.ts';
 import { enterArguments, hasPower, switchOff, switchOn } from './power.ts';
@@ -51,6 +52,16 @@ export class LabHost {
   /** How the libvirtd of another host of this lab reaches this one. */
   get libvirtPeerUri(): string {
     return `qemu+tls://${this.address}/system`;
+  }
+
+  /** Gives it another CPU, from its next power-on; undefined: that of the machine. It lasts until another is given. */
+  setCpu(cpu: LabCpu | undefined): void {
+    setLabCpu(this.files, cpu);
+  }
+
+  /** Whether it has another CPU than the machine. */
+  hasOwnCpu(): boolean {
+    return hasLabCpu(this.files);
   }
 
   hasPower(): boolean {

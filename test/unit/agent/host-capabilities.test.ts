@@ -1,37 +1,41 @@
 import { describe, expect, it } from 'vitest';
-import { hostCpu, numaCells, usableCpuModels, versionText } from '../../../src/agent/host-report/capabilities.ts';
+import { hostCpu, numaCells, versionText } from '../../../src/agent/host-report/capabilities.ts';
+import { cpuModes } from '../../../src/agent/host-report/guest-cpu.ts';
 
 const node = { nodes: 2, sockets: 1, cores: 8, threads: 2 };
+const none = { usableModels: [], features: [], unusableLevels: [] };
 const capabilities = (cpu: string) => `<capabilities><host><uuid>u</uuid><cpu>${cpu}</cpu></host></capabilities>`;
 
 describe('hostCpu', () => {
   it('reads model, vendor and topology; dies count as cores', () => {
     const cpu = `<arch>x86_64</arch><model>EPYC-Rome</model><vendor>AMD</vendor>
       <topology sockets='2' dies='2' cores='16' threads='2'/><feature name='x2apic'/>`;
-    expect(hostCpu(capabilities(cpu), node, ['EPYC', 'kvm64'])).toEqual({
+    expect(hostCpu(capabilities(cpu), node, { ...none, usableModels: ['EPYC', 'kvm64'] })).toEqual({
       model: 'EPYC-Rome',
       vendor: 'AMD',
       sockets: 2,
       coresPerSocket: 32,
       threadsPerCore: 2,
       usableModels: ['EPYC', 'kvm64'],
+      features: [],
+      unusableLevels: [],
     });
   });
 
   it('takes the node info where libvirt gives no topology', () => {
-    expect(hostCpu(capabilities('<arch>aarch64</arch>'), node, [])).toEqual({
+    expect(hostCpu(capabilities('<arch>aarch64</arch>'), node, none)).toEqual({
       model: '',
       vendor: '',
       sockets: 2,
       coresPerSocket: 8,
       threadsPerCore: 2,
-      usableModels: [],
+      ...none,
     });
   });
 
   it('never reports less than one of each', () => {
-    const none = { nodes: 0, sockets: 0, cores: 0, threads: 0 };
-    expect(hostCpu(capabilities("<topology sockets='0' cores='x' threads=''/>"), none, [])).toMatchObject({
+    const nothing = { nodes: 0, sockets: 0, cores: 0, threads: 0 };
+    expect(hostCpu(capabilities("<topology sockets='0' cores='x' threads=''/>"), nothing, none)).toMatchObject({
       sockets: 1,
       coresPerSocket: 1,
       threadsPerCore: 1,
@@ -39,8 +43,8 @@ describe('hostCpu', () => {
   });
 });
 
-describe('usableCpuModels', () => {
-  it('are those of mode custom that libvirt says can be used, sorted', () => {
+describe('cpuModes', () => {
+  it('are the models of mode custom, usable or not, and what makes up the CPU of mode host-model', () => {
     const xml = `<domainCapabilities><cpu>
       <mode name='host-model' supported='yes'><model fallback='forbid'>EPYC</model></mode>
       <mode name='custom' supported='yes'>
@@ -50,11 +54,20 @@ describe('usableCpuModels', () => {
         <model usable='yes' vendor='Intel'>Nehalem</model>
         <model usable='yes' vendor='Intel' canonical='x'>Nehalem</model>
       </mode></cpu></domainCapabilities>`;
-    expect(usableCpuModels(xml)).toEqual(['Nehalem', 'Westmere']);
+    const { models, hostModel } = cpuModes(xml);
+    expect([...models]).toEqual([
+      ['Westmere', true],
+      ['Haswell', false],
+      ['odd', false],
+      ['Nehalem', true],
+    ]);
+    expect(hostModel?.map(({ name, text }) => [name, text])).toEqual([['model', 'EPYC']]);
   });
 
   it('are none where libvirt tells of none', () => {
-    expect(usableCpuModels('<domainCapabilities/>')).toEqual([]);
+    expect(cpuModes('<domainCapabilities/>')).toEqual({ hostModel: undefined, models: new Map() });
+    const xml = "<domainCapabilities><cpu><mode name='host-model' supported='no'/></cpu></domainCapabilities>";
+    expect(cpuModes(xml).hostModel).toBeUndefined();
   });
 });
 

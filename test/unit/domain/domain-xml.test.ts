@@ -43,7 +43,7 @@ const fullHost: HostSide = {
 
 const golden: [file: string, intent: Intent, host: HostSide][] = [
   ['diskless-kvm', intent(), host],
-  ['diskless-qemu', intent(), { ...host, virtualization: 'qemu' }],
+  ['diskless-qemu', intent(), { ...host, virtualization: 'qemu', cpuFeatures: ['aes', 'lm'] }],
   ['every-device', full, fullHost],
 ];
 

@@ -19,6 +19,16 @@ describe('the facts of a domain', () => {
     });
   });
 
+  it.each([
+    ['the model of a baseline', { model: 'Westmere' }, ['aes'], { model: 'Westmere' }],
+    ['all features of the host, sorted, without one', {}, ['aes', 'lm'], { features: ['aes', 'lm'] }],
+    ['nothing where the host has not told of any', {}, [], undefined],
+  ])('hold the CPU that the guest was given: %s', (_what, model, cpuFeatures, cpu) => {
+    const spec = instanceSpec({ cpu: { sockets: 1, coresPerSocket: 1, threads: 1, ...model } });
+    const host = { virtualization: 'kvm', consoleLogPath: '/c.log', ports: new Map(), cpuFeatures } as const;
+    expect(domainFacts(domainXml({ ...intent, spec }, host, STARTED_AT)).identity?.cpu).toEqual(cpu);
+  });
+
   it('recognise the namespace under whatever prefix', () => {
     const renamed = ours.replaceAll('drover:', 'x:').replace('xmlns:drover', 'xmlns:x');
     expect(domainFacts(renamed).identity).toEqual(identityOf(intent, STARTED_AT));

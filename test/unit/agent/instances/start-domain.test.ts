@@ -48,6 +48,7 @@ function start() {
   const deps = {
     libvirt,
     virtualization: 'qemu' as const,
+    cpuFeatures: () => Promise.resolve(['aes', 'lm']),
     portOf: () => Promise.reject(new Error('no NICs here')),
     openUserData: () => '',
     seedDirectory: folder,

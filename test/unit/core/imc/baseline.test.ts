@@ -23,7 +23,11 @@ const CPUS = {
 } as const;
 
 function decide(cpus: Readonly<Record<string, keyof typeof CPUS | undefined>>, given: Partial<BaselineInput> = {}) {
-  const hosts = Object.entries(cpus).map(([name, cpu]) => ({ name, cpuModels: cpu && new Set<string>(CPUS[cpu]) }));
+  const hosts = Object.entries(cpus).map(([name, cpu]) => ({
+    name,
+    cpuModels: cpu && new Set<string>(CPUS[cpu]),
+    missingCpuFeatures: new Map([['Haswell-noTSX-IBRS', ['avx2', 'spec-ctrl']]]),
+  }));
   return decideBaseline({ wanted: 'Auto', current: undefined, placed: [], ...given, hosts });
 }
 const vm = (name: string, cpuModel?: string) => ({ name, cpuModel });
@@ -63,7 +67,7 @@ describe('the automatic baseline', () => {
     expect(decide({ a: 'haswell', b: 'westmere' }, given)).toEqual({
       ok: true,
       level: 'Haswell-noTSX-IBRS',
-      blocked: [{ host: 'b', best: 'Westmere-IBRS' }],
+      blocked: [{ host: 'b', best: 'Westmere-IBRS', missing: ['avx2', 'spec-ctrl'] }],
       refused: { level: 'Westmere-IBRS', virtualMachines: ['web'] },
     });
   });
@@ -78,7 +82,7 @@ describe('the automatic baseline', () => {
     expect(decide({ a: 'westmere', b: 'epyc' }, given)).toEqual({
       ok: true,
       level: 'Westmere',
-      blocked: [{ host: 'b', best: 'EPYC-IBPB' }],
+      blocked: [{ host: 'b', best: 'EPYC-IBPB', missing: [] }],
     });
   });
 });
@@ -91,8 +95,8 @@ describe('a baseline that is asked for', () => {
       ok: true,
       level: 'Haswell-noTSX',
       blocked: [
-        { host: 'b', best: 'Westmere-IBRS' },
-        { host: 'c', best: 'EPYC-IBPB' },
+        { host: 'b', best: 'Westmere-IBRS', missing: [] },
+        { host: 'c', best: 'EPYC-IBPB', missing: [] },
       ],
     });
   });
@@ -160,6 +164,7 @@ describe('a decision, whatever the cluster', () => {
           fc.subarray([...CPU_LEVELS]).map((levels) => new Set(levels.map(({ name }) => name))),
           { nil: undefined },
         ),
+        missingCpuFeatures: fc.constant(new Map<string, string[]>()),
       }),
       { selector: ({ name }) => name },
     ),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../../../src/api/cluster.ts';
 import type { Host } from '../../../../src/api/host.ts';
+import type { GuestCpu } from '../../../../src/api/virtual-machine-instance.ts';
 import { type MigrationSituation, planMigration } from '../../../../src/core/migration/preconditions.ts';
 import type { HostModel } from '../../../../src/core/model/host.ts';
 import { inventoryOf } from '../../../../src/core/model/inventory.ts';
@@ -15,6 +16,7 @@ interface Given {
   readonly vm?: Parameters<typeof virtualMachine>[0];
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly phase?: string;
+  readonly cpu?: GuestCpu;
   readonly target?: string | undefined;
   readonly models?: Readonly<Record<string, Partial<HostModel>>>;
   readonly hosts?: Readonly<Record<string, Host>>;
@@ -27,6 +29,7 @@ function given({
   vm,
   spec,
   phase = 'Running',
+  cpu,
   models = {},
   hosts = {},
   groups = [],
@@ -52,7 +55,7 @@ function given({
       vm: virtualMachine(vm ?? {}),
       instance: instance({
         spec: { disks: [disk], nics: [nic], ...spec },
-        status: { conditions: [], host: 'h1', phase, observedEpoch: 1 },
+        status: { conditions: [], host: 'h1', phase, observedEpoch: 1, ...(cpu && { cpu }) },
       }),
       references: { volumes: new Map([['root', readyVolume('root')]]), portGroups: new Map(), volumeUsers: new Map() },
       cluster: { ok: true, cluster: 'main' },
@@ -151,11 +154,7 @@ describe('a migration', () => {
       { hosts: { h1: hostObject('h1', { conditions: [ready, pending] }) } },
       ['CertificatePending'],
     ],
-    [
-      'to a host whose CPU lacks the baseline',
-      { spec: { cpu: { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' } } },
-      ['CPUNotCompatible'],
-    ],
+    ['to a host whose CPU lacks the baseline', { cpu: { model: 'Nehalem' } }, ['CPUNotCompatible']],
     [
       'that a rule forbids',
       { groups: [group({ type: 'VMsToHosts', isOn: true, hosts: new Set(['h1']), members: ['default/vm'] })] },
@@ -171,22 +170,31 @@ describe('a migration', () => {
     expect(reasons(given(changes))).toEqual(expected);
   });
 
-  it('between hosts with KVM and without a baseline goes where the CPU of the source can be presented', () => {
-    const kvm = (model: string) =>
-      hostObject('x', {
-        virtualization: 'kvm',
-        cpu: { model, vendor: 'Intel', sockets: 1, coresPerSocket: 1, threadsPerCore: 1 },
-      });
-    const hosts = { h1: kvm('Skylake-Server'), h2: kvm('Nehalem'), h3: kvm('Icelake-Server') };
+  it('without a baseline goes where the guest finds every CPU feature that it has seen', () => {
+    const cpu = { features: ['aes', 'avx2', 'lm'] };
     const models = {
-      h2: { cpuModels: new Set(['Nehalem']) },
-      h3: { cpuModels: new Set(['Nehalem', 'Skylake-Server', 'Icelake-Server']) },
+      h2: { cpuFeatures: new Set(['lm']) },
+      h3: { cpuFeatures: new Set(['aes', 'avx2', 'avx512f', 'lm']) },
     };
-    expect(reasons(given({ hosts, models }))).toEqual(['CPUNotCompatible']);
-    expect(reasons(given({ hosts, models, target: 'h3' }))).toEqual([]);
-    // With the baseline of the Cluster it goes everywhere.
-    const cpu = { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' };
-    expect(reasons(given({ hosts, models, spec: { cpu } }))).toEqual([]);
+    const refusal = planMigration(given({ models, cpu }));
+    expect(refusal).toMatchObject({ ok: false, failures: [{ reason: 'CPUNotCompatible' }] });
+    expect(JSON.stringify(refusal)).toContain('its CPU lacks aes, avx2, which the guest has seen; a CPU baseline');
+    expect(reasons(given({ models, cpu, target: 'h3' }))).toEqual([]);
+  });
+
+  it('with the CPU that the guest was started with counts, not the one that it gets at its next power cycle', () => {
+    const models = {
+      h2: { cpuModels: new Set(['Nehalem']), missingCpuFeatures: new Map([['Westmere', ['aes']]]) },
+      h3: { cpuModels: new Set(['Nehalem', 'Westmere']) },
+    };
+    const spec = { cpu: { sockets: 1, coresPerSocket: 1, threads: 1, model: 'Nehalem' } };
+    const cpu = { model: 'Westmere' };
+    expect(reasons(given({ models, spec, cpu }))).toEqual(['CPUNotCompatible']);
+    expect(JSON.stringify(planMigration(given({ models, spec, cpu })))).toContain(
+      'cannot present Westmere: it lacks aes;',
+    );
+    expect(reasons(given({ models, spec, cpu, target: 'h3' }))).toEqual([]);
+    expect(reasons(given({ models, spec, cpu: { model: 'Nehalem' } }))).toEqual([]);
   });
 
   it('in the clear needs no certificate', () => {
