@@ -119,6 +119,9 @@ export const VirtualMachine = defineKind({
     Scheduled: 'A host was chosen; the message has one line per host that says why it was taken or not.',
     Running: 'The domain runs on its host.',
     GuestToolsConnected: 'The guest agent inside the VM answers.',
+    Migratable:
+      'The VM can be moved to another host while it runs, once that has room. False: the reason says what is in the way.',
+    RulesSatisfied: 'The VM is where the RuleGroups in effect want it. False: the message names those that it breaks.',
     RestartRequired: 'True: the spec has changes that work only after a power cycle; the message names the fields.',
   },
   spec: VirtualMachineSpec,

@@ -127,7 +127,10 @@ describe('a Cluster of an older and a newer host', () => {
     expect(status?.failures?.[0]?.message).toMatch(
       /^host host-3: its CPU lacks .*aes.*, which the guest has seen; a CPU baseline \(spec.imc of the Cluster\) makes VMs movable/,
     );
-    expect((await story.running('modern')).status).toMatchObject({ host: newer, epoch: 1 });
+    const vm = await story.vmWhen('modern', 'to know that', ({ status: told }) =>
+      (told?.conditions ?? []).some(({ type, reason }) => type === 'Migratable' && reason === 'CPUNotCompatible'),
+    );
+    expect(vm.status).toMatchObject({ phase: 'Running', host: newer });
   });
 
   it('moves it with one, after the restart that the VM asks for', async () => {
@@ -148,6 +151,9 @@ describe('a Cluster of an older and a newer host', () => {
       (status?.conditions ?? []).some(({ type, status: value }) => type === 'RestartRequired' && value === 'False'),
     );
     expect((await story.instance('modern')).status?.cpu).toEqual({ model: 'Nehalem' });
+    await story.vmWhen('modern', 'to be movable', ({ status: told }) =>
+      (told?.conditions ?? []).some(({ type, status: value }) => type === 'Migratable' && value === 'True'),
+    );
     const { status } = await migrate('with', 'modern');
     expect(status).toMatchObject({ phase: 'Succeeded', sourceHost: newer, targetHost: older });
     expect(await cpuOf('modern')).toContain('>Nehalem</model>');

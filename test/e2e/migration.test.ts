@@ -1,6 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Host } from '../../src/api/host.ts';
 import { Migration } from '../../src/api/migration.ts';
+import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { readConsoleCounters } from '../lab/guest/console-counters.ts';
+import type { LabHost } from '../lab/host/lab-host.ts';
+import { waitFor } from '../lab/wait.ts';
 import { disklessVM, guestVM, Story } from './story.ts';
 
 let story: Story;
@@ -10,7 +16,7 @@ beforeAll(async () => {
   await story.hostsReady();
 });
 afterAll(async () => {
-  await setMigration({ bandwidth: undefined });
+  await setMigration({ bandwidth: undefined, postCopy: undefined, completionTimeoutSecondsPerGiB: undefined });
   await story.cleanUp();
   await story.close();
 });
@@ -67,6 +73,104 @@ describe('a live migration', () => {
     const counters = readConsoleCounters(story.consoleOn(from, 'traveller') + story.consoleOn(to, 'traveller'));
     expect(counters.verdict).toEqual({ ok: true });
     expect(counters.boots).toHaveLength(1);
+  });
+});
+
+describe('a migration that does not come to its end', () => {
+  it('goes on by post-copy where the Cluster allows it, and loses nothing', async () => {
+    await story.apply(guestVM('heavy'));
+    const from = (await story.running('heavy')).status?.host ?? '';
+    await story.says(from, 'heavy', /counter=2/);
+    await setMigration({ bandwidth: '2Mi', postCopy: 'AfterStall', completionTimeoutSecondsPerGiB: 8 });
+    await story.apply(migration('late', 'heavy'));
+    const { status } = await over('late');
+    expect(status).toMatchObject({ phase: 'Succeeded', sourceHost: from, progress: { postCopy: true } });
+    await story.says(status?.targetHost ?? '', 'heavy', /counter=/);
+    const consoles = [from, status?.targetHost ?? ''].map((host) => story.consoleOn(host, 'heavy'));
+    const counters = readConsoleCounters(consoles.join(''));
+    expect(counters.verdict).toEqual({ ok: true });
+    expect(counters.boots).toHaveLength(1);
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_heavy')).toHaveLength(1);
+    await setMigration({ bandwidth: undefined, postCopy: undefined, completionTimeoutSecondsPerGiB: undefined });
+  });
+
+  it('ends with its VM, of which nothing is left on either host', async () => {
+    await story.apply(guestVM('doomed'));
+    await story.running('doomed');
+    await slowly('vain', 'doomed');
+    await story.kubectl(['delete', 'vm', 'doomed', '--timeout=120s']);
+    expect((await over('vain')).status).toMatchObject({ phase: 'Failed', failures: [{ reason: 'Cancelled' }] });
+    await story.gone(VirtualMachineInstance, 'doomed');
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_doomed')).toEqual([]);
+    await setMigration({ bandwidth: undefined });
+  });
+});
+
+describe('a Cluster that says so', () => {
+  const LISTENER = 'plain-listener';
+  const PORT = 16_509;
+
+  afterAll(async () => {
+    for (const host of story.lab.hosts) await host.stopProcess(LISTENER);
+    await setMigration({ transport: undefined });
+  });
+
+  /** What `listen_tcp` of libvirtd would do. The hosts of the lab do not listen in the clear but for this test. */
+  async function listenInTheClear(host: LabHost): Promise<void> {
+    const script = `require('net').createServer((peer) => {
+      const daemon = require('net').connect('/run/libvirt/libvirt-sock');
+      for (const [a, b] of [[peer, daemon], [daemon, peer]]) a.on('error', () => b.destroy()).pipe(b);
+    }).listen(${PORT}, '${host.address}')`;
+    await host.startProcess({ name: LISTENER, command: process.execPath, args: ['-e', script] });
+  }
+
+  it('moves VMs in the clear, and tells of hosts that do not listen there', async () => {
+    await setMigration({ transport: 'TCP' });
+    await story.apply(guestVM('open'));
+    const from = (await story.running('open')).status?.host ?? '';
+    await story.says(from, 'open', /counter=1 /);
+    await story.apply(migration('deaf', 'open'));
+    expect((await over('deaf')).status?.failures).toMatchObject([
+      { reason: 'TargetUnreachable', message: expect.stringContaining(`${PORT}`) },
+    ]);
+    for (const host of story.lab.hosts) await listenInTheClear(host);
+    await story.apply(migration('clear', 'open'));
+    const { status } = await over('clear');
+    expect(status).toMatchObject({ phase: 'Succeeded', sourceHost: from });
+    await story.says(status?.targetHost ?? '', 'open', /counter=/);
+    const consoles = [from, status?.targetHost ?? ''].map((host) => story.consoleOn(host, 'open'));
+    expect(readConsoleCounters(consoles.join('')).verdict).toEqual({ ok: true });
+  });
+});
+
+describe('the certificates of the hosts', () => {
+  const certificateOf = async (name: string) =>
+    (await story.client.get(Host, { name })).status?.tlsCertificate?.certificate ?? '';
+  const installedOn = (host: string) =>
+    readFileSync(join(story.lab.host(host).files.root, 'etc/pki/libvirt/servercert.pem'), 'utf8');
+
+  it('are all made anew when their authority is lost; VMs run on, and can be moved again', async () => {
+    await story.apply(disklessVM('trusting'));
+    const before = await story.running('trusting');
+    const names = story.lab.hosts.map(({ name }) => name);
+    const old = new Map(await Promise.all(names.map(async (name) => [name, await certificateOf(name)] as const)));
+    await story.kubectl(['delete', 'secret', 'drover-host-authority', '--namespace=drover-system']);
+    await story.lab.restartOperator();
+    for (const name of names) {
+      await waitFor(
+        `${name} to use another certificate`,
+        async () => {
+          const issued = await certificateOf(name);
+          const isNew = issued !== old.get(name) && installedOn(name).trim() === issued.trim();
+          return isNew ? { ready: true, value: undefined } : { ready: false, because: 'it has the old one' };
+        },
+        { timeoutMs: 60_000, intervalMs: 200 },
+      );
+    }
+    await story.hostsReady();
+    expect((await story.running('trusting')).status?.startedAt).toBe(before.status?.startedAt);
+    await story.apply(migration('trusted', 'trusting'));
+    expect((await over('trusted')).status).toMatchObject({ phase: 'Succeeded' });
   });
 });
 

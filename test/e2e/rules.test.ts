@@ -9,7 +9,10 @@ beforeAll(async () => {
   story = await Story.open();
   await story.hostsReady();
 });
-afterEach(async () => await story.cleanUp());
+afterEach(async () => {
+  await story.lab.powerOn('host-3');
+  await story.cleanUp();
+});
 afterAll(async () => await story.close());
 
 function ruleGroup(name: string, spec: object): object {
@@ -197,6 +200,63 @@ describe('VMs that keep together', () => {
       expect(hosts).not.toContain(from);
     } finally {
       await story.kubectl(['patch', 'host', from, '--type=merge', '-p', '{"spec":{"maintenance":"Disabled"}}']);
+    }
+  });
+});
+
+describe('rules of all three types', () => {
+  const groups = [
+    ruleGroup('kept-apart', { type: 'Separate', virtualMachines: { selector: { matchLabels: { app: 'apart' } } } }),
+    ruleGroup('kept-together', { type: 'KeepTogether', virtualMachines: { names: ['with-a', 'with-b'] } }),
+    ruleGroup('kept-on', {
+      type: 'VMsToHosts',
+      relation: 'MustRunOn',
+      hosts: { names: ['host-3'] },
+      virtualMachines: { names: ['bound'] },
+    }),
+  ];
+  const apart = (name: string) => ({
+    ...disklessVM(name),
+    metadata: { name, namespace: 'default', labels: { app: 'apart' } },
+  });
+
+  it('are kept while a host is lost, by VMs that come meanwhile, and when it is back', async () => {
+    await story.apply(...groups);
+    for (const name of ['kept-apart', 'kept-together', 'kept-on']) await satisfied(name);
+    await story.apply(
+      apart('apart-1'),
+      apart('apart-2'),
+      disklessVM('with-a'),
+      disklessVM('with-b'),
+      disklessVM('bound'),
+    );
+    const names = ['apart-1', 'apart-2', 'with-a', 'with-b', 'bound'];
+    const before = await hostsOf(...names);
+    expect(before[0]).not.toBe(before[1]);
+    expect(before[2]).toBe(before[3]);
+    expect(before[4]).toBe('host-3');
+
+    await story.lab.killHost('host-3');
+    await story.vmWhen('bound', 'to be unknown', ({ status }) => status?.phase === 'Unknown');
+    // What may run on the lost host counts there still: unknown is not gone.
+    await story.apply(apart('apart-3'));
+    const rest = ['host-1', 'host-2', 'host-3'].filter((host) => !before.slice(0, 2).includes(host));
+    if (rest[0] === 'host-3') {
+      await story.vmWhen('apart-3', 'to wait', ({ status }) =>
+        (status?.conditions ?? []).some(({ reason }) => reason === 'NoHostFits'),
+      );
+    } else {
+      expect(await hostsOf('apart-3')).toEqual(rest);
+    }
+    await story.lab.powerOn('host-3');
+    await story.hostsReady();
+    expect(await hostsOf(...names)).toEqual(before);
+    expect(await hostsOf('apart-3')).toEqual(rest);
+    for (const name of ['kept-apart', 'kept-together', 'kept-on']) await satisfied(name);
+    for (const name of [...names, 'apart-3']) {
+      await story.vmWhen(name, 'to know it', ({ status }) =>
+        (status?.conditions ?? []).some(({ type, status: value }) => type === 'RulesSatisfied' && value === 'True'),
+      );
     }
   });
 });

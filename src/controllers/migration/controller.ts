@@ -124,6 +124,8 @@ async function reconcile(
 
 /**
  * What is found out is written down before it is acted upon: a VM that has left its migration tells nothing of it any more.
+ * Where the intent itself says all that counts, both are written at once: hosts wait for it. An operator that dies between them
+ * loses figures at most.
  */
 async function carryOut(
   key: ObjectKey,
@@ -137,17 +139,26 @@ async function carryOut(
   const { signal } = context;
   const hasBegun = migration.status?.sourceEpoch !== undefined;
   if (step.step === 'Refuse' && hasBegun && !(await isUnfinishedNow(migration, deps, signal))) return done;
-  if (step.step === 'Begin' && !migration.metadata.finalizers.includes(CLEANUP_FINALIZER)) {
-    const finalizers = [...migration.metadata.finalizers, CLEANUP_FINALIZER];
-    await writeFinalizers(deps.client, Migration, migration, finalizers, signal);
-  }
+  if (step.step === 'Begin') await hold(migration, deps, signal);
   const status = statusOf(migration, input, step);
-  await writeStatus(deps.client, Migration, migration, status, { fieldManager: FIELD_MANAGERS.migration, signal });
-  const generation = await act(step, input, migration.status?.placement, deps, signal);
+  const written = writeStatus(deps.client, Migration, migration, status, {
+    fieldManager: FIELD_MANAGERS.migration,
+    signal,
+  });
+  if (step.step !== 'Order' && step.step !== 'Switch') await written;
+  const acting = act(step, input, migration.status?.placement, deps, signal);
+  const [generation] = await Promise.all([acting, written]);
   const { uid } = migration.metadata;
   expected.put(key, { uid, phase: status.phase, ...(generation !== undefined && { generation }) });
   tell(migration, input, step, deps);
   return step.step === 'Await' ? waitFor(step, context) : done;
+}
+
+/** From the begin on it is not to vanish before its VM is out of it. */
+async function hold(migration: Migration, { client }: ControllerDependencies, signal: AbortSignal): Promise<void> {
+  const { finalizers } = migration.metadata;
+  if (finalizers.includes(CLEANUP_FINALIZER)) return;
+  await writeFinalizers(client, Migration, migration, [...finalizers, CLEANUP_FINALIZER], signal);
 }
 
 function waitFor(

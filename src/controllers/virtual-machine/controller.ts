@@ -1,7 +1,10 @@
 import type { Cluster } from '../../api/cluster.ts';
+import type { Host } from '../../api/host.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
+import { migratable } from '../../core/migration/migratable.ts';
+import { YES } from '../../core/model/verdict.ts';
 import { summarizeRefusal } from '../../core/placement/explain.ts';
 import { isOrphan, nextStep, type Step, type VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
 import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
@@ -20,6 +23,7 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_HOST, BY_PORT_GROUP, BY_VOLUME } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
 import { createInstance, createVolumes, releaseInstance, updateInstance } from './apply.ts';
+import { brokenRules, otherwiseViolating } from './broken-rules.ts';
 import { gather } from './gather.ts';
 import { statusOf } from './status.ts';
 import { unplaced } from './unplaced.ts';
@@ -47,8 +51,11 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
         isOtherBaseline(change) ? informers.virtualMachines.keys() : unplaced(informers),
       ),
       source(informers.datastores, () => unplaced(informers)),
-      source(informers.ruleGroups, () => unplaced(informers)),
-      source(informers.hosts, (change) => [...unplaced(informers), ...instancesOn(change.key, deps)]),
+      source(informers.ruleGroups, (change) => [...unplaced(informers), ...otherwiseViolating(change)]),
+      source(informers.hosts, (change) => [
+        ...unplaced(informers),
+        ...(isOtherReach(change) ? informers.instances.keys() : instancesOn(change.key, deps)),
+      ]),
     ],
     reconcile: (key, context) => reconcile(key, context, deps),
     log: deps.log,
@@ -127,10 +134,11 @@ async function carryOut(
 
 async function report(
   decided: Step,
-  { vm, instance: found }: VirtualMachineInput,
+  input: VirtualMachineInput,
   { signal, clock }: ReconcileContext,
   deps: ControllerDependencies,
 ): Promise<Result> {
+  const { vm, instance: found } = input;
   if (vm === undefined) return done;
   // What a deleted VM of the same name has left is not this one's: its host least of all.
   const isOwn = found === undefined || found.spec.virtualMachineUID === vm.metadata.uid;
@@ -140,7 +148,15 @@ async function report(
   const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
   const outOfDate = instance === undefined ? undefined : outOfDateBecause(instance, deps);
-  const status = statusOf({ vm, instance, step, outOfDate, now });
+  const status = statusOf({
+    vm,
+    instance,
+    step,
+    migratable: () => (instance === undefined ? YES : migratable(mobilityOf(input, deps), instance)),
+    brokenRules: instance === undefined ? [] : brokenRules(keyOf(vm), input.inventory, deps),
+    outOfDate,
+    now,
+  });
   const written = await writeStatus(deps.client, VirtualMachine, vm, status, {
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
@@ -186,6 +202,30 @@ function isOtherBaseline(change: Change<Cluster>): boolean {
     return choice.ok ? choice.model : null;
   };
   return modelOf(change.object) !== modelOf(change.previous);
+}
+
+function mobilityOf(virtualMachine: VirtualMachineInput, { informers }: ControllerDependencies) {
+  const { cluster } = virtualMachine;
+  return {
+    virtualMachine,
+    cluster: cluster.ok ? informers.clusters.get(cluster.cluster) : undefined,
+    findHost: (host: string) => informers.hosts.get(host),
+  };
+}
+
+/** Whether a host has come or gone, or has become one that could, or could not, take VMs of other hosts. */
+function isOtherReach(change: Change<Host>): boolean {
+  if (change.type !== 'updated') return true;
+  const reachOf = ({ metadata, status }: Host) => [
+    metadata.labels,
+    status?.virtualization,
+    status?.cpu,
+    status?.capacity?.cpuCores,
+    status?.datastores.map(({ name, available, id }) => [name, available, id]),
+    status?.switches.map(({ name, available }) => [name, available]),
+    findCondition(status?.conditions, 'MigrationReady')?.status,
+  ];
+  return JSON.stringify(reachOf(change.object)) !== JSON.stringify(reachOf(change.previous));
 }
 
 function instancesOn(host: string, { informers }: ControllerDependencies): ObjectKey[] {

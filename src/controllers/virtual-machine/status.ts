@@ -1,10 +1,13 @@
 import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import type { Verdict } from '../../core/model/verdict.ts';
 import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
 import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
 import { isConfirmedOff, type Step } from '../../core/virtual-machine/next-step.ts';
 import { type ConditionInput, setConditions } from '../../runtime/index.ts';
+
+import type { BrokenRule } from './broken-rules.ts';
 
 type Phase = NonNullable<VirtualMachineStatus['phase']>;
 
@@ -13,6 +16,10 @@ export interface StatusInput {
   readonly vm: VirtualMachine;
   readonly instance: VirtualMachineInstance | undefined;
   readonly step: Step;
+  /** Whether it can be moved to some other host while it runs. Asked only when it does. */
+  readonly migratable: () => Verdict;
+  /** Rules that are not kept by where it is. */
+  readonly brokenRules: readonly BrokenRule[];
   /** Why the host's last word on the VM says nothing about now. Absent: it does. */
   readonly outOfDate: string | undefined;
   readonly now: Date;
@@ -28,6 +35,8 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     scheduled(input),
     guestToolsConnected(input),
     restartRequired(input),
+    migratable(input),
+    rulesSatisfied(input),
   ];
   const observedGeneration = vm.metadata.generation;
   return {
@@ -208,6 +217,34 @@ function guestToolsConnected({ instance }: StatusInput): ConditionInput {
         reason: 'GuestToolsNotRunning',
         message: 'the guest agent (qemu-guest-agent) has not connected; install it or start it in the guest',
       };
+}
+
+/** Whether it can be moved while it runs, whatever room hosts have at the moment. */
+function migratable(input: StatusInput): ConditionInput {
+  const type = 'Migratable';
+  const { outOfDate } = input;
+  if (outOfDate !== undefined) return { type, status: 'Unknown', reason: 'HostNotReady', message: outOfDate };
+  const phase = phaseOf(input);
+  if (phase !== 'Running' && phase !== 'Migrating') {
+    const message = 'only a running VM is moved live; one that is off is placed anew when it starts';
+    return { type, status: 'False', reason: 'NotRunning', message };
+  }
+  const verdict = input.migratable();
+  return verdict.ok
+    ? { type, status: 'True', reason: 'HostFound', message: 'another host of its Cluster can take it when it has room' }
+    : { type, status: 'False', reason: verdict.reason, message: verdict.message };
+}
+
+/** Whether the VM is where the rules in effect want it. */
+function rulesSatisfied({ brokenRules }: StatusInput): ConditionInput {
+  const type = 'RulesSatisfied';
+  const [first] = brokenRules;
+  if (first === undefined) {
+    return { type, status: 'True', reason: 'Kept', message: 'no rule in effect is broken by where the VM is' };
+  }
+  const list = brokenRules.map(({ ruleGroup, message }) => `RuleGroup ${ruleGroup}: ${message}`).join('; ');
+  const message = `${list}. What is done about it stands in status.violations of the RuleGroup`;
+  return { type, status: 'False', reason: 'RuleBroken', message };
 }
 
 /** Whether changes of the spec wait for a power cycle. */

@@ -112,7 +112,10 @@ function withoutAddress({ metadata, status }: Host): MigrationFailure[] {
 }
 
 /** Over TLS hosts prove who they are. One whose agent says nothing of it is from before, and is tried. */
-function withoutCertificate({ cluster }: MigrationSituation, host: Host | undefined): MigrationFailure[] {
+export function withoutCertificate(
+  { cluster }: Pick<MigrationSituation, 'cluster'>,
+  host: Host | undefined,
+): MigrationFailure[] {
   if (cluster?.spec.migration.transport !== 'TLS') return [];
   const ready = host?.status?.conditions.find(({ type }) => type === 'MigrationReady');
   if (host === undefined || ready === undefined || ready.status === 'True') return [];
@@ -222,7 +225,7 @@ export function sameVirtualization(source: Host | undefined, target: Host | unde
   return source?.status?.virtualization === target?.status?.virtualization;
 }
 
-function otherVirtualization(source: Host | undefined, target: Host): MigrationFailure {
+export function otherVirtualization(source: Host | undefined, target: Host): MigrationFailure {
   return failure(
     'VirtualizationDiffers',
     `host ${target.metadata.name} runs guests with ${target.status?.virtualization ?? 'nothing yet'}, and the VM runs with ${source?.status?.virtualization ?? 'something unknown'}`,

@@ -44,6 +44,17 @@ const FILTERS: readonly Filter[] = [
   switchReach,
 ];
 
+/** Those of them that say what a host is and has, and not how full it is or what is done with it at the moment. */
+const LASTING_FILTERS: readonly Filter[] = [
+  hostSelector,
+  vcpus,
+  cpuModel,
+  hostDevices,
+  datastoreReach,
+  diskHost,
+  switchReach,
+];
+
 /** What the hosts that meet every rule are compared by; the sum of points counts. */
 const SCORERS: readonly Scorer[] = [preferredRules, recentHosts, freeMemory, freeCPU, numaRoom];
 
@@ -99,6 +110,15 @@ export function place(request: PlacementRequest, inventory: Inventory): Placemen
     if (verdict.obstacles.length === 0 && (best === undefined || verdict.points > best.points)) best = verdict;
   }
   return best === undefined ? { ok: false, scorers, verdicts } : { ok: true, host: best.host, scorers, verdicts };
+}
+
+/** Says what keeps a host from ever taking the VM, however much room there is. */
+export function lastingObstacles(
+  request: PlacementRequest,
+  inventory: Inventory,
+): (host: HostModel) => readonly Obstacle[] {
+  const checks = LASTING_FILTERS.flatMap((filter) => filter(request, inventory) ?? []);
+  return (host) => checks.flatMap((check) => check(host) ?? []);
 }
 
 function judge(

@@ -14,6 +14,9 @@ import type { BenchRow } from '../row.ts';
 import { median, row } from './start.ts';
 
 const ROUNDS = 7;
+/** A guest that a server would have at the least, with this much in its memory that is no zero. */
+const BIG = { memory: '1Gi', filledMib: 640 };
+const BIG_ROUNDS = 5;
 const EVACUATED = 10;
 const EVACUATIONS = 3;
 /** As Drover's default, `Cluster.spec.migration.maxPerHost`. */
@@ -24,11 +27,14 @@ const TIMEOUT_MS = 180_000;
 export async function migrationRows(lab: Lab, report: Report): Promise<BenchRow[]> {
   const bench = new MigrationBench(lab);
   try {
-    const single = await report.step(`${ROUNDS} migrations each`, () => bench.single());
+    const single = await report.step(`${ROUNDS} migrations each`, () => bench.single('one guest', ROUNDS));
+    const big = await report.step(`${BIG_ROUNDS} migrations of a bigger guest each`, () =>
+      bench.single(`one guest of ${BIG.memory} with ${BIG.filledMib} MiB of data`, BIG_ROUNDS, BIG),
+    );
     const evacuation = await report.step(`${EVACUATIONS} evacuations of ${EVACUATED} VMs each`, () =>
       bench.evacuations(),
     );
-    return [...single, ...evacuation];
+    return [...single, ...big, ...evacuation];
   } finally {
     await bench.client.close();
   }
@@ -51,15 +57,20 @@ class MigrationBench {
     });
   }
 
-  async single(): Promise<BenchRow[]> {
-    await this.#apply(guestVM('ours'), guestVM('bare'));
-    await Promise.all(['ours', 'bare'].map((name) => this.#running(name)));
+  async single(what: string, rounds: number, guest: Partial<typeof BIG> = {}): Promise<BenchRow[]> {
+    const spec = guest.memory === undefined ? {} : { memory: { size: guest.memory } };
+    await this.#apply(guestVM('ours', spec), guestVM('bare', spec));
+    const [own] = await Promise.all(['ours', 'bare'].map((name) => this.#running(name)));
     const bare = await this.#makeBare('bare');
+    if (guest.filledMib !== undefined) {
+      await fillMemory(this.#lab.host(own?.status?.host ?? ''), 'default_ours', guest.filledMib);
+      await fillMemory(bare.host, bare.domain, guest.filledMib);
+    }
     const ours: Taken[] = [];
     const virsh: Taken[] = [];
     let at = bare.host;
-    for (let round = 0; round < ROUNDS; round += 1) {
-      ours.push(await this.#migrate('ours', `ours-${round}`));
+    for (let round = 0; round < rounds; round += 1) {
+      ours.push(await this.#migrate('ours', `ours-${guest.filledMib ?? 0}-${round}`));
       const target = this.#other(at);
       virsh.push(await virshMigrate(at, target, bare.domain));
       at = target;
@@ -71,7 +82,7 @@ class MigrationBench {
     const [total, downtime] = [ratio('seconds'), ratio('downtimeMs')];
     return [
       row(
-        'one guest, Migration created to Succeeded, beside virsh migrate --live',
+        `${what}, Migration created to Succeeded, beside virsh migrate --live`,
         's',
         pick(ours, 'seconds'),
         pick(virsh, 'seconds'),
@@ -80,7 +91,7 @@ class MigrationBench {
         total <= 1.1,
       ),
       row(
-        'the same, downtime as QEMU tells it',
+        `${what}, downtime as QEMU tells it`,
         'ms',
         pick(ours, 'downtimeMs'),
         pick(virsh, 'downtimeMs'),
@@ -220,6 +231,35 @@ async function bareXml(host: LabHost, domain: string, name: string): Promise<str
   const file = join(host.files.folder, `${name}.xml`);
   writeFileSync(file, xml);
   return file;
+}
+
+/** Data that does not compress, in a file of the guest's memory; by its guest agent. */
+async function fillMemory(host: LabHost, domain: string, mib: number): Promise<void> {
+  const ask = async (execute: string, given: object) =>
+    JSON.parse(await virshOn(host, 'qemu-agent-command', domain, JSON.stringify({ execute, arguments: given }))).return;
+  await waitFor(
+    `the guest agent of ${domain}`,
+    async () => {
+      try {
+        await ask('guest-info', {});
+        return { ready: true, value: undefined };
+      } catch (error) {
+        return { ready: false, because: String(error) };
+      }
+    },
+    { timeoutMs: TIMEOUT_MS, intervalMs: 500 },
+  );
+  const arg = ['if=/dev/urandom', 'of=/run/data', 'bs=1M', `count=${mib}`];
+  const { pid } = await ask('guest-exec', { path: '/bin/dd', arg });
+  await waitFor(
+    `the memory of ${domain} to be filled`,
+    async () => {
+      const { exited, exitcode } = await ask('guest-exec-status', { pid });
+      if (exited && exitcode !== 0) throw new Error(`the guest cannot write ${mib} MiB: dd ended with ${exitcode}`);
+      return exited ? { ready: true, value: undefined } : { ready: false, because: 'it writes' };
+    },
+    { timeoutMs: TIMEOUT_MS, intervalMs: 500 },
+  );
 }
 
 async function virshOn(host: LabHost, ...args: string[]): Promise<string> {

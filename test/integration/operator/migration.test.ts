@@ -4,7 +4,7 @@ import { Host, type IncomingMigration } from '../../../src/api/host.ts';
 import { Migration } from '../../../src/api/migration.ts';
 import type { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import type { InstanceMigrationStatus } from '../../../src/api/virtual-machine-instance-migration.ts';
-import { Secret, World } from './world.ts';
+import { conditionOf, Secret, World } from './world.ts';
 
 let world: World;
 
@@ -180,5 +180,43 @@ describe('the certificates of hosts', () => {
     await world.when(Host, 'h4', 'to have another certificate', ({ status }) => {
       return status?.tlsCertificate !== undefined && status.tlsCertificate.certificate !== certificate;
     });
+  });
+});
+
+describe('the condition Migratable', () => {
+  const migratable = async (what: string, reason: string) =>
+    conditionOf(
+      await world.vmWhen('mobile', what, (vm) => conditionOf(vm, 'Migratable')?.reason === reason),
+      'Migratable',
+    );
+
+  it('says of a running VM whether there is a host that it could be moved to, and what is in the way', async () => {
+    await world.addVM('mobile', { hostSelector: { matchLabels: { pin: 'h1' } } });
+    const placed = await world.instanceWhen('mobile', 'to be placed');
+    await world.agentReports(placed, 'Running', {
+      startedAt: '2026-01-01T00:00:00Z',
+      cpu: { features: ['aes', 'lm'] },
+    });
+    expect(await migratable('to be pinned', 'HostSelectorMismatch')).toMatchObject({
+      status: 'False',
+      message: expect.stringMatching(/^no other host of its Cluster can take it: h2 \(its labels/),
+    });
+    await world.editVM('mobile', { hostSelector: null });
+    expect(await migratable('to be free', 'HostFound')).toMatchObject({ status: 'True' });
+  });
+
+  it('follows what hosts are and have', async () => {
+    const cpu = { model: 'any', vendor: 'Intel', sockets: 1, coresPerSocket: 8, threadsPerCore: 1 };
+    await world.addHost('h2', { cpu: { ...cpu, features: ['lm'] } });
+    expect(await migratable('to be too new', 'CPUNotCompatible')).toMatchObject({
+      message: expect.stringContaining('h2 (its CPU lacks aes, which the guest has seen'),
+    });
+    await world.addHost('h2', { cpu: { ...cpu, features: ['aes', 'avx', 'lm'] } });
+    await migratable('to be free', 'HostFound');
+  });
+
+  it('is False of a VM that is off', async () => {
+    await world.editVM('mobile', { runStrategy: 'Halted' });
+    await migratable('to be off', 'NotRunning');
   });
 });

@@ -111,6 +111,19 @@ describe('a RuleGroup', () => {
       { virtualMachine: 'oracle-2', host: 'h2', message: 'is on the same host as oracle-1' },
     ]);
     expect(await hostOf('oracle-2')).toBe('h2');
+    const told = await world.vmWhen(
+      'oracle-2',
+      'to be told',
+      (vm) => conditionOf(vm, 'RulesSatisfied')?.status === 'False',
+    );
+    expect(conditionOf(told, 'RulesSatisfied')).toMatchObject({
+      reason: 'RuleBroken',
+      message:
+        'RuleGroup late: the VM is on the same host as oracle-1. What is done about it stands in status.violations of the RuleGroup',
+    });
+    expect(conditionOf(await world.vmWhen('oracle-1', 'to be there', () => true), 'RulesSatisfied')?.status).toBe(
+      'True',
+    );
   });
 
   it('follows the labels of VMs and hosts', async () => {
@@ -118,6 +131,7 @@ describe('a RuleGroup', () => {
       await world.client.patch(VirtualMachine, { name: 'oracle-2', namespace: 'default' }, { type: 'merge', body });
     await labels({ metadata: { labels: { app: 'other' } } });
     expect((await ruleWhen('late', 'Kept', 'Satisfied')).status?.members).toEqual(['oracle-1']);
+    await world.vmWhen('oracle-2', 'to be right', (vm) => conditionOf(vm, 'RulesSatisfied')?.status === 'True');
     await labels({ metadata: { labels: { app: 'oracle' } } });
     expect((await ruleWhen('late', 'Violated', 'Satisfied')).status?.memberCount).toBe(2);
   });

@@ -55,8 +55,9 @@ class Protocol {
     return this.isGone || this.migrationStatus.phase === 'Succeeded' || this.migrationStatus.phase === 'Failed';
   }
 
-  /** @param dies between its writes */
-  operatorPass(dies: boolean): void {
+  /** @param dies after the write of the status alone, or of the intent alone where it makes both at once */
+  operatorPass(dies?: 'status written' | 'intent written'): void {
+    const isIntentMissing = dies === 'status written';
     const input: MigrationInput = {
       nowMs: NOW_MS,
       migration: migration({
@@ -82,19 +83,19 @@ class Protocol {
     switch (step.step) {
       case 'Begin':
         this.migrationStatus = { phase: 'Preparing', sourceHost: 'h1', targetHost: 'h2', sourceEpoch: this.spec.epoch };
-        if (!dies) this.spec = { ...this.spec, migration: instanceMigration({ order: 'Prepare' }) };
+        if (dies === undefined) this.spec = { ...this.spec, migration: instanceMigration({ order: 'Prepare' }) };
         return;
       case 'Order':
-        if (!dies && this.spec.migration !== undefined)
+        if (!isIntentMissing && this.spec.migration !== undefined)
           this.spec = { ...this.spec, migration: { ...this.spec.migration, order: step.order } };
         return;
       case 'Switch':
-        this.migrationStatus = { ...this.migrationStatus, phase: 'Switching' };
-        if (!dies) this.spec = { host: 'h2', epoch: this.spec.epoch + 1, migration: undefined };
+        if (dies !== 'intent written') this.migrationStatus = { ...this.migrationStatus, phase: 'Switching' };
+        if (!isIntentMissing) this.spec = { host: 'h2', epoch: this.spec.epoch + 1, migration: undefined };
         return;
       case 'Release':
         this.migrationStatus = { ...this.migrationStatus, phase: 'Failed', failures: [step.failure] };
-        if (!dies) this.spec = { host: this.spec.host, epoch: this.spec.epoch + 1, migration: undefined };
+        if (dies === undefined) this.spec = { host: this.spec.host, epoch: this.spec.epoch + 1, migration: undefined };
         return;
       case 'Succeed':
         this.migrationStatus = { ...this.migrationStatus, phase: 'Succeeded' };
@@ -261,8 +262,9 @@ class Protocol {
 }
 
 const ACTIONS: Readonly<Record<string, (world: Protocol) => void>> = {
-  'the operator works': (world) => world.operatorPass(false),
-  'the operator dies': (world) => world.operatorPass(true),
+  'the operator works': (world) => world.operatorPass(),
+  'the operator dies': (world) => world.operatorPass('status written'),
+  'the operator dies before the status': (world) => world.operatorPass('intent written'),
   "the source's agent works": (world) => world.sourcePass(),
   "the source's agent dies": (world) => world.sourceForgets(),
   "the target's agent works": (world) => world.targetPass(),
@@ -293,7 +295,7 @@ it('never starts a second copy nor ends the only one, and ends with one, whateve
         world.copySucceeds();
         world.sourcePass();
         world.targetPass();
-        world.operatorPass(false);
+        world.operatorPass();
       }
       const copies = [world.source === 'running' ? 'h1' : '', world.target === 'running' ? 'h2' : ''].filter(Boolean);
       expect({ copies, isOver: world.isOver, migration: world.spec.migration }).toEqual({

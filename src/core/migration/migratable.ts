@@ -1,0 +1,62 @@
+import type { Host } from '../../api/host.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { shortList } from '../model/short-list.ts';
+import { no, type Verdict, YES } from '../model/verdict.ts';
+import { lastingObstacles } from '../placement/place.ts';
+import {
+  type MigrationSituation,
+  migrationRequest,
+  otherVirtualization,
+  sameVirtualization,
+  withoutCertificate,
+} from './preconditions.ts';
+
+/** Hosts whose obstacles a message names. */
+const HOSTS_NAMED = 5;
+
+/**
+ * Whether a running VM can be moved to some other host of its Cluster at all: what hosts are and have is asked, not how much
+ * room they have now, which a Migration asks when its turn comes.
+ */
+export function migratable(
+  { virtualMachine, cluster, findHost }: Pick<MigrationSituation, 'virtualMachine' | 'cluster' | 'findHost'>,
+  instance: VirtualMachineInstance,
+): Verdict {
+  const source = findHost(instance.spec.host);
+  const [own] = withoutCertificate({ cluster }, source);
+  if (own !== undefined) return no(own.reason, own.message);
+  const { inventory } = virtualMachine;
+  const others = inventory.hosts.filter(({ name }) => name !== instance.spec.host);
+  const lasting = lastingObstacles(migrationRequest(virtualMachine, instance), inventory);
+  const refusals: { readonly reason: string; readonly message: string }[] = [];
+  for (const host of others) {
+    const target = findHost(host.name);
+    const obstacles = target === undefined ? [] : [...lasting(host), ...betweenHosts(source, target, cluster)];
+    const [first] = obstacles;
+    if (first === undefined) return YES;
+    refusals.push({
+      reason: first.reason,
+      message: `${host.name} (${obstacles.map(({ message }) => message).join('; ')})`,
+    });
+  }
+  if (refusals.length === 0) return no('NoOtherHost', 'its Cluster has no other host');
+  const why = shortList(
+    refusals.map(({ message }) => message),
+    HOSTS_NAMED,
+  );
+  return no(mostFrequent(refusals), `no other host of its Cluster can take it: ${why}`);
+}
+
+function betweenHosts(source: Host | undefined, target: Host, cluster: MigrationSituation['cluster']) {
+  return [
+    ...(sameVirtualization(source, target) ? [] : [otherVirtualization(source, target)]),
+    ...withoutCertificate({ cluster }, target),
+  ];
+}
+
+function mostFrequent(refusals: readonly { readonly reason: string }[]): string {
+  const counted = [...Map.groupBy(refusals, ({ reason }) => reason)].toSorted(
+    ([a, m], [b, n]) => n.length - m.length || (a < b ? -1 : 1),
+  );
+  return counted[0]?.[0] ?? 'NoHostFits';
+}
