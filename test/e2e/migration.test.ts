@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
 import { Migration } from '../../src/api/migration.ts';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   await story.hostsReady();
 });
 afterAll(async () => {
-  await setMigration({ bandwidth: undefined, postCopy: undefined, completionTimeoutSecondsPerGiB: undefined });
+  await setMigration({ bandwidth: undefined });
   await story.cleanUp();
   await story.close();
 });
@@ -77,6 +77,10 @@ describe('a live migration', () => {
 });
 
 describe('a migration that does not come to its end', () => {
+  afterEach(async () => {
+    await setMigration({ bandwidth: undefined, postCopy: undefined, completionTimeoutSecondsPerGiB: undefined });
+  });
+
   it('goes on by post-copy where the Cluster allows it, and loses nothing', async () => {
     await story.apply(guestVM('heavy'));
     const from = (await story.running('heavy')).status?.host ?? '';
@@ -91,18 +95,16 @@ describe('a migration that does not come to its end', () => {
     expect(counters.verdict).toEqual({ ok: true });
     expect(counters.boots).toHaveLength(1);
     expect((await story.domains()).filter(({ domain }) => domain === 'default_heavy')).toHaveLength(1);
-    await setMigration({ bandwidth: undefined, postCopy: undefined, completionTimeoutSecondsPerGiB: undefined });
   });
 
   it('ends with its VM, of which nothing is left on either host', async () => {
-    await story.apply(guestVM('doomed'));
+    await story.apply(guestVM('doomed', { terminationGracePeriodSeconds: 0 }));
     await story.running('doomed');
     await slowly('vain', 'doomed');
     await story.kubectl(['delete', 'vm', 'doomed', '--timeout=120s']);
     expect((await over('vain')).status).toMatchObject({ phase: 'Failed', failures: [{ reason: 'Cancelled' }] });
     await story.gone(VirtualMachineInstance, 'doomed');
     expect((await story.domains()).filter(({ domain }) => domain === 'default_doomed')).toEqual([]);
-    await setMigration({ bandwidth: undefined });
   });
 });
 

@@ -196,12 +196,14 @@ export class Outgoing {
       // Without the daemon the table proves nothing, and all domains are listed anew when it is back.
       log.info({ domain: name, err }, 'cannot see what became of a domain after its migration');
     }
-    const failure = job.giveUp ?? (answer.end === 'Failed' ? migrationFailure(answer.error, job.migration) : undefined);
+    const refusal = answer.end === 'Failed' ? migrationFailure(answer.error, job.migration) : undefined;
+    // What was to be stopped may have come to its end all the same.
+    const failure = answer.end === 'Moved' ? undefined : (job.giveUp ?? refusal);
     job.known = {
       ...job.known,
       state: 'Ended',
       endedAt: clock.now().toISOString(),
-      ...(answer.end !== 'Moved' && failure && { failure }),
+      ...(failure && { failure }),
     };
     this.#ended.inc({ outcome: answer.end === 'Moved' ? 'moved' : (failure?.reason ?? 'Unknown') });
     log.info(
@@ -253,8 +255,11 @@ export class Outgoing {
         await libvirt.call('domainMigrateSetMaxDowntime', { dom, downtimeMs: action.milliseconds });
         return;
       case 'StartPostCopy':
-        job.postCopy = true;
         await libvirt.call('domainMigrateStartPostCopy', { dom });
+        job.postCopy = true;
+        // Shown at once: from here on the guest may be lost with either host.
+        job.known = { ...job.known, progress: { ...progress, postCopy: true } };
+        this.#options.onChange(uuid);
         return;
       case 'GiveUp':
         job.giveUp = { reason: action.reason, message: sentence(action.message) };

@@ -54,7 +54,10 @@ function betweenHosts(source: Host | undefined, target: Host, cluster: Migration
   ];
 }
 
-function mostFrequent(refusals: readonly { readonly reason: string }[]): string {
+/** Hosts that the VM itself does not want say least of what is in the way. */
+function mostFrequent(all: readonly { readonly reason: string }[]): string {
+  const wanted = all.filter(({ reason }) => reason !== 'HostSelectorMismatch');
+  const refusals = wanted.length === 0 ? all : wanted;
   const counted = [...Map.groupBy(refusals, ({ reason }) => reason)].toSorted(
     ([a, m], [b, n]) => n.length - m.length || (a < b ? -1 : 1),
   );

@@ -191,7 +191,12 @@ describe('the condition Migratable', () => {
     );
 
   it('says of a running VM whether there is a host that it could be moved to, and what is in the way', async () => {
-    await world.addVM('mobile', { hostSelector: { matchLabels: { pin: 'h1' } } });
+    await world.client.patch(
+      Host,
+      { name: 'h1' },
+      { type: 'merge', body: { metadata: { labels: { mobile: 'yes' } } } },
+    );
+    await world.addVM('mobile', { hostSelector: { matchLabels: { mobile: 'yes' } } });
     const placed = await world.instanceWhen('mobile', 'to be placed');
     await world.agentReports(placed, 'Running', {
       startedAt: '2026-01-01T00:00:00Z',
@@ -199,9 +204,13 @@ describe('the condition Migratable', () => {
     });
     expect(await migratable('to be pinned', 'HostSelectorMismatch')).toMatchObject({
       status: 'False',
-      message: expect.stringMatching(/^no other host of its Cluster can take it: h2 \(its labels/),
+      message: expect.stringContaining('h2 (its labels do not match spec.hostSelector)'),
     });
-    await world.editVM('mobile', { hostSelector: null });
+    await world.client.patch(
+      Host,
+      { name: 'h2' },
+      { type: 'merge', body: { metadata: { labels: { mobile: 'yes' } } } },
+    );
     expect(await migratable('to be free', 'HostFound')).toMatchObject({ status: 'True' });
   });
 

@@ -65,6 +65,13 @@ describe('a running VM', () => {
     expect(verdict(given)).toMatchObject({ ok: false, reason });
   });
 
+  it('names what is in the way of hosts that it wants, rather than that it does not want others', () => {
+    const vm = { spec: { hostSelector: { matchLabels: { rack: 'a' } } } };
+    const models = { h2: { labels: { rack: 'a' } } };
+    expect(verdict({ vm, models, cpu: { model: 'Westmere' } })).toMatchObject({ reason: 'CPUNotCompatible' });
+    expect(verdict({ vm })).toMatchObject({ reason: 'HostSelectorMismatch' });
+  });
+
   it('cannot be moved when its disk is on a datastore that is not shared', () => {
     const situation = migrationSituation();
     const { virtualMachine } = situation;
