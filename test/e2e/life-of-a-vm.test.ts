@@ -112,6 +112,18 @@ describe('the life of a VM', () => {
     expect(existsSync(outside)).toBe(false);
     expect((await story.domains()).filter(({ domain }) => domain === 'default_web')).toEqual([]);
   });
+
+  it('that is made anew at once under the same name has a disk of its own', async () => {
+    await story.apply(guestVM('anew', { terminationGracePeriodSeconds: 0 }));
+    await story.running('anew');
+    const first = await story.client.get(Volume, { namespace: 'default', name: 'anew-root' });
+    await story.kubectl(['delete', 'vm', 'anew']);
+    await story.apply(guestVM('anew'));
+    await story.running('anew');
+    const second = await story.client.get(Volume, { namespace: 'default', name: 'anew-root' });
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    expect(second.metadata.deletionTimestamp).toBeUndefined();
+  });
 });
 
 describe('bad YAML is refused at the door, with the field and the fix', () => {

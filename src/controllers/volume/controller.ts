@@ -2,7 +2,7 @@ import { CLEANUP_FINALIZER, VOLUME_PROTECTION_FINALIZER } from '../../api/common
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import { Volume } from '../../api/volume.ts';
 import { workerHost } from '../../core/storage/worker-host.ts';
-import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
+import { isLeftByAnother, volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
 import {
   Controller,
@@ -169,12 +169,12 @@ async function letGo(
   { signal, clock }: ReconcileContext,
   { client, informers, reservations }: ControllerDependencies,
 ): Promise<Result> {
-  const { namespace, name, finalizers, generation } = volume.metadata;
+  const { finalizers, generation } = volume.metadata;
   const others = (finalizer: string) => finalizers.filter((other) => other !== finalizer);
   if (finalizers.includes(VOLUME_PROTECTION_FINALIZER)) {
     const onItsWay = reservations.placedWith(keyOf(volume));
     if (onItsWay !== undefined) return requeueAfter(RETRY_MS, `the instance of ${onItsWay} is not in the cache yet`);
-    const holder = holderOf(namespace ?? '', name, informers);
+    const holder = holderOf(volume, informers);
     if (holder === undefined) {
       await writeFinalizers(client, Volume, volume, others(VOLUME_PROTECTION_FINALIZER), signal);
       return done;
@@ -202,12 +202,12 @@ async function letGo(
   return done;
 }
 
-/** The VirtualMachine that still holds a Volume: by an instance, or by a spec that names it rather than makes it. */
-function holderOf(namespace: string, name: string, informers: ControllerDependencies['informers']): string | undefined {
-  const key = `${namespace}/${name}`;
+/** The VirtualMachine that still holds a Volume: by an instance, or by a spec. One that waits for another in its place does not. */
+function holderOf(volume: Volume, informers: ControllerDependencies['informers']): string | undefined {
+  const key = keyOf(volume);
   const [instance] = informers.instances.byIndex(BY_VOLUME, key);
   const [vm] = informers.virtualMachines
     .byIndex(BY_VOLUME, key)
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    .filter((each) => each.metadata.deletionTimestamp === undefined && !isLeftByAnother(volume, each));
   return instance?.metadata.name ?? vm?.metadata.name;
 }

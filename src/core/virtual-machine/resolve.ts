@@ -4,7 +4,7 @@ import type { InstanceDisk, InstanceNic } from '../../api/virtual-machine-instan
 import type { Volume } from '../../api/volume.ts';
 import { fnv1a64 } from './hash.ts';
 import { macAddressOf } from './mac-address.ts';
-import { volumeNameOf } from './volumes.ts';
+import { isLeftByAnother, volumeNameOf } from './volumes.ts';
 
 /** What a VM refers to, by name within its namespace. */
 export interface References {
@@ -65,6 +65,10 @@ function resolveDisk(
     return lack('VolumeNotFound', `${where} needs Volume "${volumeName}", which does not exist`);
   if (volume.metadata.deletionTimestamp !== undefined) {
     return lack('VolumeTerminating', `${where} needs Volume "${volumeName}", which is being deleted`);
+  }
+  if (isLeftByAnother(volume, vm)) {
+    const message = `${where} needs Volume "${volumeName}"; that of an earlier VirtualMachine of this name is still there, and goes first`;
+    return lack('VolumeTerminating', message);
   }
   if (user !== undefined && user !== vm.metadata.name) {
     return lack('VolumeInUse', `${where} needs Volume "${volumeName}", which belongs to VirtualMachine "${user}"`);

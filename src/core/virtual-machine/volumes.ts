@@ -1,5 +1,5 @@
 import type { VirtualMachine, VirtualMachineDisk } from '../../api/virtual-machine.ts';
-import type { VolumeSpec } from '../../api/volume.ts';
+import type { Volume, VolumeSpec } from '../../api/volume.ts';
 
 /** The Volume behind a disk: the one it names, or the one that is made for it. */
 export function volumeNameOf(vm: VirtualMachine, disk: VirtualMachineDisk): string {
@@ -26,4 +26,19 @@ export function templatedVolumes(vm: VirtualMachine): TemplatedVolume[] {
     const { reclaimPolicy, ...spec } = disk.volumeTemplate;
     return [{ name: volumeNameOf(vm, disk), spec, ownedByVM: reclaimPolicy === 'Delete' }];
   });
+}
+
+/**
+ * Whether a disk of the VM is to have a Volume of this name made for it, and this one was made for another VM: one of the same
+ * name that is gone, and with which the Volume goes.
+ */
+export function isLeftByAnother(
+  { metadata }: Pick<Volume, 'metadata'>,
+  vm: Pick<VirtualMachine, 'metadata' | 'spec'>,
+): boolean {
+  const owner = metadata.ownerReferences.find(({ kind }) => kind === 'VirtualMachine');
+  if (owner === undefined || owner.uid === vm.metadata.uid) return false;
+  return vm.spec.disks.some(
+    ({ name, volumeTemplate }) => volumeTemplate !== undefined && `${vm.metadata.name}-${name}` === metadata.name,
+  );
 }

@@ -99,6 +99,32 @@ describe('a templated Volume', () => {
     await world.gone(Volume, 'db-root');
   });
 
+  it('of a deleted VM is not held by one of the same name that is made meanwhile, which then gets one of its own', async () => {
+    await world.addVM('again', { disks: [{ name: 'root', volumeTemplate: template }] });
+    const first = await agentMakes('again-root');
+    await world.agentReports(await world.instanceWhen('again', 'to be made'), 'Running');
+    await world.client.delete(VirtualMachine, { namespace: 'default', name: 'again' });
+    await world.gone(VirtualMachine, 'again');
+    await world.addVM('again', { disks: [{ name: 'root', volumeTemplate: template }] });
+    const waiting = await world.vmWhen('again', 'to wait', isWaiting);
+    expect(conditionOf(waiting, 'Scheduled')?.status).toBe('False');
+    await world.agentReports(
+      await world.instanceWhen('again', 'to stop', ({ spec }) => spec.powerState === 'Off'),
+      'Off',
+    );
+    await world.when(
+      Volume,
+      'again-root',
+      'to lose its protection',
+      ({ metadata }) => !metadata.finalizers.includes('drover.dev/volume-protection'),
+    );
+    await writeStatus('again-root', { phase: 'Deleted' });
+    const second = await world.when(Volume, 'again-root', 'to be another', ({ metadata }) => {
+      return metadata.uid !== first.metadata.uid;
+    });
+    expect(second.metadata.deletionTimestamp).toBeUndefined();
+  });
+
   it('stays when its template says Retain', async () => {
     await world.addVM('keeper', {
       disks: [{ name: 'root', volumeTemplate: { ...template, reclaimPolicy: 'Retain' } }],

@@ -67,6 +67,19 @@ describe('a VM that shall run', () => {
     });
   });
 
+  it('does not take the Volume of an earlier VM of its name for the one of its template', () => {
+    const vm = withDisk({ volumeTemplate: { datastoreName: 'shared', size: '1Gi' } });
+    const owner = (uid: string) => ({
+      metadata: { ownerReferences: [{ apiVersion: 'drover.dev/v1alpha1', kind: 'VirtualMachine', name: 'vm', uid }] },
+    });
+    const stepWith = (uid: string) =>
+      nextStep(
+        input({ vm, references: references({ volumes: new Map([['vm-root', readyVolume('vm-root', owner(uid))]]) }) }),
+      );
+    expect(stepWith('another')).toMatchObject({ step: 'WaitFor', missing: [{ reason: 'VolumeTerminating' }] });
+    expect(stepWith(vm.metadata.uid)).toMatchObject({ step: 'CreateInstance' });
+  });
+
   it('leaves a retained Volume to itself', () => {
     const vm = withDisk({ volumeTemplate: { datastoreName: 'shared', size: '1Gi', reclaimPolicy: 'Retain' } });
     expect(nextStep(input({ vm }))).toMatchObject({ volumes: [{ ownedByVM: false }] });
