@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
 import { Migration } from '../../src/api/migration.ts';
+import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
+import { waitFor } from '../lab/wait.ts';
 import { disklessVM, guestVM, Story } from './story.ts';
 
 let story: Story;
@@ -22,6 +24,21 @@ const inMaintenance = async (host: string, reason: string) =>
   await story.when(Host, { name: host }, `to be ${reason}`, ({ status }) =>
     (status?.conditions ?? []).some((condition) => condition.type === 'InMaintenance' && condition.reason === reason),
   );
+
+/** Name of a Migration of the VM. */
+async function migrationOf(vm: string, holds: (migration: Migration) => boolean): Promise<string> {
+  return await waitFor(
+    `a Migration of ${vm}`,
+    async () => {
+      const { items } = await story.client.list(Migration, { namespace: 'default' });
+      const found = items.find((each) => each.spec.virtualMachineName === vm && holds(each));
+      return found === undefined
+        ? { ready: false, because: JSON.stringify(items.map(({ metadata, status }) => [metadata.name, status])) }
+        : { ready: true, value: found.metadata.name };
+    },
+    { timeoutMs: 60_000 },
+  );
+}
 
 const on = (host: string) => ({ hostSelector: { matchLabels: { 'kubernetes.io/hostname': host } } });
 
@@ -62,6 +79,28 @@ describe('a host in maintenance', () => {
     await setMaintenance('host-1', 'Disabled');
     expect((await story.running('late')).status?.host).toBe('host-1');
     await inMaintenance('host-1', 'Disabled');
+  });
+
+  it('is left also by a VM that has the name of one that has left it before', async () => {
+    for (const round of ['first', 'second']) {
+      await story.apply(disklessVM('phoenix', on('host-1')));
+      expect((await story.running('phoenix')).status?.host).toBe('host-1');
+      await story.kubectl([
+        'patch',
+        'vm',
+        'phoenix',
+        '--type=json',
+        '-p',
+        '[{"op":"remove","path":"/spec/hostSelector"}]',
+      ]);
+      await setMaintenance('host-1', 'Evacuate');
+      await inMaintenance('host-1', 'Empty');
+      expect((await story.running('phoenix')).status?.host, round).toMatch(/^host-[23]$/);
+      await setMaintenance('host-1', 'Disabled');
+      await inMaintenance('host-1', 'Disabled');
+      await story.kubectl(['delete', 'vm', 'phoenix']);
+      await story.gone(VirtualMachineInstance, 'phoenix');
+    }
   });
 
   it('names the VMs that cannot leave, and why; they leave once they can', async () => {
@@ -120,11 +159,11 @@ describe('a host in maintenance', () => {
       await story.says('host-1', 'slow-b', /counter=1 /);
       await Promise.all(['host-2', 'host-3'].map((host) => setMaintenance(host, 'Disabled')));
       await setMaintenance('host-1', 'Evacuate');
-      await story.when(Migration, { namespace: 'default', name: 'slow-b-evacuation-1-0' }, 'to wait', ({ status }) =>
+      const queued = await migrationOf('slow-b', ({ status }) =>
         (status?.conditions ?? []).some(({ reason }) => reason === 'Queued'),
       );
       await setMaintenance('host-1', 'Disabled');
-      await story.gone(Migration, 'slow-b-evacuation-1-0');
+      await story.gone(Migration, queued);
       expect((await story.running('slow-b')).status).toMatchObject({ host: 'host-1' });
     } finally {
       await story.kubectl([

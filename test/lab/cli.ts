@@ -19,6 +19,11 @@ const CHECKOUT = join(import.meta.dirname, '..', '..');
 const DEFAULT_HOSTS = 3;
 const CPU_NAMES = ['Emulated', 'Nehalem'] as const satisfies readonly LabCpu[];
 
+// `./lab status | head` is over when head has had enough.
+process.stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit();
+  throw error;
+});
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const report = lines(say);
 

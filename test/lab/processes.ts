@@ -71,7 +71,7 @@ export async function startProcess(labFolder: string, spec: ProcessSpec): Promis
   const child = spawn('/bin/sh', ['-c', RECORD_THEN_EXEC, paths.stat, spec.command, ...spec.args], {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...spec.env, [MARK]: paths.record },
+    env: { ...ownEnvironment(), ...spec.env, [MARK]: paths.record },
     ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
   });
   closeSync(log);
@@ -86,6 +86,12 @@ export async function startProcess(labFolder: string, spec: ProcessSpec): Promis
     { timeoutMs: 20_000, intervalMs: 2 },
   );
   return await Promise.race([started, failure]);
+}
+
+/** Whose kubeconfig the user of the lab works with is no matter of the lab's programs: they have identities of their own. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const { KUBECONFIG: _, ...rest } = process.env;
+  return rest;
 }
 
 /** @returns undefined when the lab started no process of this name, or stopped it. */

@@ -22,7 +22,7 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_HOST } from '../informers.ts';
 import { historyOf } from '../migration/history.ts';
-import { makeMigration } from '../migration/make.ts';
+import { attemptName, makeMigration } from '../migration/make.ts';
 import { planFor, planForGroup, togetherWith } from '../migration/plan.ts';
 import { writeStatus } from '../write-status.ts';
 
@@ -127,11 +127,10 @@ function evacueeOf(instance: VirtualMachineInstance, deps: ControllerDependencie
 
 function migrationOf({ key, ruleGroup, failed }: Evacuee, { informers }: ControllerDependencies) {
   const { namespace = '', name } = refOfKey(key);
-  // Another name for each attempt, and the same for the same one: an operator that died does not make it twice.
-  const epoch = informers.instances.get(key)?.spec.epoch ?? 0;
-  const suffix = `evacuation-${epoch}-${failed.length}`;
+  const { virtualMachineUID = '', epoch = 0 } = informers.instances.get(key)?.spec ?? {};
   const what = ruleGroup === undefined ? { virtualMachineName: name } : { ruleGroupName: ruleGroup };
-  return { namespace, name: `${name}-${suffix}`, spec: { cause: 'Maintenance' as const, ...what } };
+  const attempt = attemptName(name, 'evacuation', [virtualMachineUID, epoch, failed.length]);
+  return { namespace, name: attempt, spec: { cause: 'Maintenance' as const, ...what } };
 }
 
 function maxPerHost(host: string, { inventories, informers }: ControllerDependencies): number {

@@ -7,7 +7,7 @@ import { BY_GROUP, BY_GROUP_MEMBER, BY_VM } from '../informers.ts';
 export interface History {
   /** Those that have not ended. */
   readonly underWay: readonly Migration[];
-  /** Those of this cause that have failed, oldest first. */
+  /** Those of this cause that have failed, oldest first; what became of a deleted VM of the same name is not counted. */
   readonly failed: readonly Migration[];
 }
 
@@ -18,6 +18,7 @@ export function historyOf(
   { informers, inventories }: Pick<ControllerDependencies, 'informers' | 'inventories'>,
 ): History {
   const { migrations } = informers;
+  const createdAt = informers.virtualMachines.get(key)?.metadata.creationTimestamp ?? '';
   const groups = inventories.groupsOf(key).map(({ name }) => name);
   const all = new Set([
     ...migrations.byIndex(BY_VM, key),
@@ -29,6 +30,7 @@ export function historyOf(
     underWay: [...all].filter((migration) => !isOver(migration)),
     failed: [...all]
       .filter(({ spec, status }) => spec.cause === cause && status?.phase === 'Failed')
+      .filter(({ metadata }) => metadata.creationTimestamp >= createdAt)
       .toSorted((a, b) => endOf(a) - endOf(b)),
   };
 }

@@ -4,11 +4,10 @@ import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import { ruleChecks } from '../../core/placement/rules.ts';
 import { planRepair, type Remedy, type Repairable } from '../../core/rulegroup/repair.ts';
 import type { Violation } from '../../core/rulegroup/violations.ts';
-import { fnv1a64 } from '../../core/virtual-machine/hash.ts';
 import { refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { historyOf } from '../migration/history.ts';
-import type { MigrationToMake } from '../migration/make.ts';
+import { attemptName, type MigrationToMake } from '../migration/make.ts';
 import { planFor, planForGroup, togetherWith } from '../migration/plan.ts';
 
 /** How many VMs of one group may be on their way at once. */
@@ -81,11 +80,11 @@ function planAlone(key: string, group: RuleGroupModel, deps: ControllerDependenc
 function migration({ violation }: Remedy, deps: ControllerDependencies): MigrationToMake {
   const { virtualMachine: key } = violation;
   const { namespace = '', name } = refOfKey(key);
-  const epoch = deps.informers.instances.get(key)?.spec.epoch ?? 0;
+  const { virtualMachineUID = '', epoch = 0 } = deps.informers.instances.get(key)?.spec ?? {};
   const { failed } = historyOf(key, 'RuleGroup', deps);
   return {
     namespace,
-    name: `${name}-rule-${epoch}-${failed.length}`,
+    name: attemptName(name, 'rule', [virtualMachineUID, epoch, failed.length]),
     spec: { cause: 'RuleGroup', virtualMachineName: name },
   };
 }
@@ -97,12 +96,13 @@ function groupMigration(
 ): MigrationToMake {
   const { namespace = '' } = refOfKey(violation.virtualMachine);
   const { failed } = historyOf(violation.virtualMachine, 'RuleGroup', deps);
-  // Another name for each state of the group, and the same for the same one: an operator that died does not make it twice.
-  const epochs = [...group.members].toSorted().map((key) => `${key}=${deps.informers.instances.get(key)?.spec.epoch}`);
-  const hash = (fnv1a64(epochs.join()) & 0xffffffffn).toString(16).padStart(8, '0');
+  const placements = [...group.members].toSorted().map((key) => {
+    const { virtualMachineUID, epoch } = deps.informers.instances.get(key)?.spec ?? {};
+    return `${key}=${virtualMachineUID}/${epoch}`;
+  });
   return {
     namespace,
-    name: `${nameOf(group.name).slice(0, 200)}-together-${hash}-${failed.length}`,
+    name: attemptName(nameOf(group.name), 'together', [...placements, failed.length]),
     spec: { cause: 'RuleGroup', ruleGroupName: nameOf(group.name), ...(targetHost !== undefined && { targetHost }) },
   };
 }

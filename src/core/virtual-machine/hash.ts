@@ -13,3 +13,8 @@ export function fnv1a64(text: string): bigint {
   }
   return hash;
 }
+
+/** Eight hexadecimal digits that stand for a text. */
+export function shortHash(text: string): string {
+  return (fnv1a64(text) & 0xffffffffn).toString(16).padStart(8, '0');
+}

@@ -2,7 +2,7 @@ import type { PortGroup } from '../../api/network.ts';
 import type { VirtualMachine, VirtualMachineDisk, VirtualMachineNic } from '../../api/virtual-machine.ts';
 import type { InstanceDisk, InstanceNic } from '../../api/virtual-machine-instance.ts';
 import type { Volume } from '../../api/volume.ts';
-import { fnv1a64 } from './hash.ts';
+import { shortHash } from './hash.ts';
 import { macAddressOf } from './mac-address.ts';
 import { isLeftByAnother, volumeNameOf } from './volumes.ts';
 
@@ -124,6 +124,6 @@ function bootOrders(vm: VirtualMachine): Map<string, number> {
 /** virtio-blk shows the guest 20 characters at most (VIRTIO 1.2, 5.2.6.1), so longer names end in a hash. */
 function serialOf(diskName: string): string {
   if (diskName.length <= 20) return diskName;
-  const hash = (fnv1a64(diskName) & 0xffffffffn).toString(16).padStart(8, '0');
+  const hash = shortHash(diskName);
   return `${diskName.slice(0, 11)}-${hash}`;
 }

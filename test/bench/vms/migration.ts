@@ -15,7 +15,7 @@ import { median, row } from './start.ts';
 
 const ROUNDS = 7;
 /** A guest that a server would have at the least, with this much in its memory that is no zero. */
-const BIG = { memory: '1Gi', filledMib: 640 };
+const BIG = { memory: '1Gi', filledMib: 400 };
 const BIG_ROUNDS = 5;
 const EVACUATED = 10;
 const EVACUATIONS = 3;
