@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Host } from '../../../src/api/host.ts';
 import { Migration } from '../../../src/api/migration.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
-import { type KindRef, KubeClient, type KubeObject, loadConfig } from '../../../src/kube/index.ts';
+import { type KindRef, KubeClient, type KubeObject, loadConfig, SharedInformer } from '../../../src/kube/index.ts';
 import { guestVM } from '../../e2e/story.ts';
 import type { LabHost } from '../../lab/host/lab-host.ts';
 import type { Lab } from '../../lab/lab.ts';
@@ -207,16 +207,27 @@ class MigrationBench {
     ref: { name: string; namespace?: string },
     holds: (object: T) => boolean,
   ): Promise<T> {
-    return await waitFor(
-      `${kind.kind} ${ref.name}`,
-      async () => {
-        const object = await this.client.get(kind, ref);
-        return holds(object)
-          ? { ready: true, value: object }
-          : { ready: false, because: JSON.stringify(object.status) };
-      },
-      { timeoutMs: TIMEOUT_MS, intervalMs: 10 },
-    );
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let last: T | undefined;
+    const late = setTimeout(() => {
+      reject(new Error(`${kind.kind} ${ref.name} did not come so far: ${JSON.stringify(last?.status)}`));
+    }, TIMEOUT_MS);
+    const stop = new AbortController();
+    // Asking again and again would cost the two cores something that virsh is not charged with.
+    const informer = new SharedInformer<T>({ client: this.client, kind, onError: reject });
+    informer.onChange((change) => {
+      if (change.type === 'deleted' || change.object.metadata.name !== ref.name) return;
+      last = change.object;
+      if (holds(change.object)) resolve(change.object);
+    });
+    const watching = informer.run(stop.signal);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(late);
+      stop.abort();
+      await watching;
+    }
   }
 }
 
