@@ -123,7 +123,7 @@ describe('a host in maintenance', () => {
     expect((await story.running('pinned')).status?.host).not.toBe('host-1');
   });
 
-  it('may be one because its Node is cordoned', async () => {
+  it('may be one because its Node is cordoned, as kubectl drain does first of all', async () => {
     await story.apply(disklessVM('cordoned', on('host-1')));
     await story.running('cordoned');
     await story.kubectl([
@@ -134,7 +134,7 @@ describe('a host in maintenance', () => {
       '-p',
       '[{"op":"remove","path":"/spec/hostSelector"}]',
     ]);
-    await story.kubectl(['cordon', 'host-1']);
+    await story.kubectl(['drain', 'host-1', '--ignore-daemonsets']);
     try {
       expect((await inMaintenance('host-1', 'Empty')).status?.evacuation?.cause).toBe('NodeCordoned');
     } finally {

@@ -1,6 +1,7 @@
 import type { Migration } from '../../api/migration.ts';
 import { isOver } from '../../core/migration/is-over.ts';
 import type { MigrationInput } from '../../core/migration/next-step.ts';
+import { turnOf } from '../../core/migration/turn.ts';
 import { readiness } from '../../core/model/read-host.ts';
 import { no, type Verdict, YES } from '../../core/model/verdict.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
@@ -40,8 +41,9 @@ export function gather(key: ObjectKey, deps: Deps, now: Date): MigrationInput {
       return planFor(`${namespace}/${virtualMachineName}`, wish, deps, groupOf(migration, deps));
     },
     turnToPrepare: ({ sourceHost, target: { metadata } }) =>
-      turnOf([sourceHost, metadata.name], 'prepared', virtualMachine, deps),
-    turnToCopy: () => turnOf([instance?.spec.host ?? '', targetName ?? ''], 'copied', virtualMachine, deps),
+      turn({ source: sourceHost, target: metadata.name }, 'prepared', virtualMachine, deps),
+    turnToCopy: () =>
+      turn({ source: instance?.spec.host ?? '', target: targetName ?? '' }, 'copied', virtualMachine, deps),
   };
 }
 
@@ -57,12 +59,9 @@ function groupOf({ metadata, spec }: Migration, { informers }: Deps) {
   return { name, members: new Set(members.map(({ virtualMachine }) => `${metadata.namespace}/${virtualMachine}`)) };
 }
 
-/**
- * Whether the limits of the Cluster leave room for one more. As many again as are copied are made ready meanwhile, so that none of
- * the places stays empty while a target makes ready. A VM that has left its source takes no place any more.
- */
-function turnOf(
-  pair: readonly string[],
+/** Whether the turn of a migration has come. A VM that has left its source takes no place any more. */
+function turn(
+  pair: { readonly source: string; readonly target: string },
   what: 'prepared' | 'copied',
   virtualMachine: VirtualMachineInput | undefined,
   { informers, reservations }: Deps,
@@ -71,20 +70,10 @@ function turnOf(
   const settings = cluster?.ok ? informers.clusters.get(cluster.cluster)?.spec.migration : undefined;
   if (settings === undefined) return YES;
   const members = new Set(inventory?.hosts.map(({ name }) => name));
-  const others = reservations.migrations().filter(({ key, source, isPrepared }) => {
-    if (!members.has(source) || isPrepared !== (what === 'prepared')) return false;
-    return informers.instances.get(key)?.status?.migration?.phase !== 'Moved';
-  });
-  if (others.length >= settings.maxPerCluster) {
-    const message = `${others.length} VMs of the Cluster are ${what}, no more are at once (spec.migration.maxPerCluster)`;
-    return no('Queued', message);
-  }
-  for (const host of pair) {
-    const busy = others.filter((other) => other.source === host || other.target === host).length;
-    if (busy >= settings.maxPerHost) {
-      const message = `host ${host} takes part in ${busy} migrations, no more are ${what} at once (spec.migration.maxPerHost)`;
-      return no('Queued', message);
-    }
-  }
-  return YES;
+  const underWay = reservations
+    .migrations()
+    .filter(
+      ({ key, source }) => members.has(source) && informers.instances.get(key)?.status?.migration?.phase !== 'Moved',
+    );
+  return turnOf(pair, what, underWay, settings);
 }

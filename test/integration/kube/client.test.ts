@@ -107,7 +107,10 @@ describe('calls of the API server', () => {
       client.get(configMapKind, { namespace: 'default', name: 'a' }, { signal: AbortSignal.abort() }),
     );
     expect([aborted.isAborted(), aborted.isTransient()]).toEqual([true, false]);
-    const late = await failureOf(client.get(configMapKind, { namespace: 'default', name: 'a' }, { timeoutMs: 0.01 }));
+    // An answer that goes on for longer than is waited for.
+    const query = { watch: 'true', timeoutSeconds: '30' };
+    const path = '/api/v1/namespaces/default/configmaps';
+    const late = await failureOf(client.raw({ method: 'GET', path, query, timeoutMs: 50 }));
     expect([late.reason, late.isTransient()]).toEqual(['Timeout', true]);
   });
 
