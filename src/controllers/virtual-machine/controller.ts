@@ -213,9 +213,12 @@ function mobilityOf(virtualMachine: VirtualMachineInput, { informers }: Controll
   };
 }
 
-/** Whether a host has come or gone, or has become one that could, or could not, take VMs of other hosts. */
+/**
+ * Whether a host has gone, or has become one that could, or could not, take VMs of other hosts. A new one has told nothing yet;
+ * and at the start of the operator, when all are new, all VMs are looked at anyway.
+ */
 function isOtherReach(change: Change<Host>): boolean {
-  if (change.type !== 'updated') return true;
+  if (change.type !== 'updated') return change.type === 'deleted';
   const reachOf = ({ metadata, status }: Host) => [
     metadata.labels,
     status?.virtualization,
