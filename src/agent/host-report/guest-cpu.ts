@@ -18,6 +18,8 @@ export class GuestCpus {
   readonly #target: { readonly virtType: 'kvm' | 'qemu'; readonly arch: string };
   #known: { readonly capabilities: string; readonly facts: GuestCpuFacts } | undefined;
 
+  #firstLook: Promise<GuestCpuFacts> | undefined;
+
   constructor(libvirt: Pick<Libvirt, 'call'>, virtualization: 'kvm' | 'qemu') {
     this.#libvirt = libvirt;
     this.#target = { virtType: virtualization, arch: 'x86_64' };
@@ -35,7 +37,12 @@ export class GuestCpus {
 
   /** The features that were read last; read now when they never were. @throws LibvirtError, LibvirtTransportError */
   async features(): Promise<readonly string[]> {
-    return (this.#known?.facts ?? (await this.look())).features;
+    if (this.#known !== undefined) return this.#known.facts.features;
+    // Many VMs may start at once when the agent has just begun: they ask together.
+    this.#firstLook ??= this.look().finally(() => {
+      this.#firstLook = undefined;
+    });
+    return (await this.#firstLook).features;
   }
 
   async #expand({ hostModel, models }: CpuModes, signal: AbortSignal | undefined): Promise<GuestCpuFacts> {

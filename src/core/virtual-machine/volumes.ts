@@ -32,13 +32,8 @@ export function templatedVolumes(vm: VirtualMachine): TemplatedVolume[] {
  * Whether a disk of the VM is to have a Volume of this name made for it, and this one was made for another VM: one of the same
  * name that is gone, and with which the Volume goes.
  */
-export function isLeftByAnother(
-  { metadata }: Pick<Volume, 'metadata'>,
-  vm: Pick<VirtualMachine, 'metadata' | 'spec'>,
-): boolean {
+export function isLeftByAnother({ metadata }: Volume, vm: VirtualMachine): boolean {
   const owner = metadata.ownerReferences.find(({ kind }) => kind === 'VirtualMachine');
   if (owner === undefined || owner.uid === vm.metadata.uid) return false;
-  return vm.spec.disks.some(
-    ({ name, volumeTemplate }) => volumeTemplate !== undefined && `${vm.metadata.name}-${name}` === metadata.name,
-  );
+  return templatedVolumes(vm).some(({ name }) => name === metadata.name);
 }
