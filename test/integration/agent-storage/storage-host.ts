@@ -155,11 +155,12 @@ export class Administrator {
     return name;
   }
 
-  async volume(spec: object, host: string): Promise<string> {
+  /** Makes a Volume, and assigns it to `host` if one is named. */
+  async volume(spec: object, host?: string): Promise<string> {
     const name = uniqueName('vol');
     const finalizers = [CLEANUP_FINALIZER, VOLUME_PROTECTION_FINALIZER];
     await this.create(Volume, { metadata: { name, namespace: NAMESPACE, finalizers }, spec });
-    await this.assign(name, host);
+    if (host !== undefined) await this.assign(name, host);
     return name;
   }
 

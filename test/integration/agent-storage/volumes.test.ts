@@ -54,16 +54,53 @@ async function imageOf(
   return { imageName, data };
 }
 
-/** Waits for qemu-img's work on a file of this folder and freezes it there: as slow as storage can be. */
-async function freezeCopy(): Promise<{ resume(): void; isGone(): boolean }> {
-  const pid = await eventually('qemu-img to begin', () =>
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .find((candidate) => commandOf(candidate).startsWith('qemu-img\0convert') && commandOf(candidate).includes(root)),
+/**
+ * Lets one copy of this folder begin at a rate at which it is far from its end when it is found, and freezes it there: as
+ * slow as storage can be.
+ */
+async function freezeCopy(begin: () => Promise<void>): Promise<{ resume(): void; isGone(): boolean }> {
+  const endSlowness = slowCopies();
+  try {
+    await begin();
+    const pid = await eventually('qemu-img to begin', () =>
+      readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number)
+        .find((candidate) => isCopyOfThisFolder(commandOf(candidate))),
+    );
+    process.kill(pid, 'SIGSTOP');
+    const copy = {
+      resume: () => process.kill(pid, 'SIGCONT'),
+      isGone: () => !isCopyOfThisFolder(commandOf(pid)),
+    };
+    onTestFinished(() => {
+      if (!copy.isGone()) copy.resume();
+    });
+    return copy;
+  } finally {
+    endSlowness();
+  }
+}
+
+/** Puts a qemu-img first in the PATH that copies no more than 4 MiB a second. */
+function slowCopies(): () => void {
+  const { path, remove } = testDirectory();
+  const usual = process.env['PATH'];
+  const qemuImg = run('sh', '-c', 'command -v qemu-img').trim();
+  writeFileSync(
+    join(path, 'qemu-img'),
+    `#!/bin/bash\n[ "$1" = convert ] && set -- convert -r 4M "\${@:2}"\nexec -a qemu-img ${qemuImg} "$@"\n`,
+    { mode: 0o755 },
   );
-  process.kill(pid, 'SIGSTOP');
-  return { resume: () => process.kill(pid, 'SIGCONT'), isGone: () => commandOf(pid) === '' };
+  process.env['PATH'] = `${path}:${usual}`;
+  return () => {
+    process.env['PATH'] = usual;
+    remove();
+  };
+}
+
+function isCopyOfThisFolder(command: string): boolean {
+  return command.startsWith('qemu-img\0convert') && command.includes(root);
 }
 
 function commandOf(pid: number): string {
@@ -164,8 +201,8 @@ describe('a Volume from an Image', () => {
 
   it('shows how far it is, and stops at once when it is deleted', async () => {
     const { imageName } = await imageOf(64 * MIB);
-    const name = await admin.volume({ datastoreName, source: { imageName } }, agent.host);
-    const copy = await freezeCopy();
+    const name = await admin.volume({ datastoreName, source: { imageName } });
+    const copy = await freezeCopy(() => admin.assign(name, agent.host));
     const status = await admin.volumePhase(name, 'Provisioning');
     expect(status.conditions[0]?.message).toMatch(/^\d+ % written$/);
     expect(status.path).toBeUndefined();
@@ -178,8 +215,8 @@ describe('a Volume from an Image', () => {
 
   it('stops being made also while it is still protected', async () => {
     const { imageName } = await imageOf(64 * MIB);
-    const name = await admin.volume({ datastoreName, source: { imageName } }, agent.host);
-    const copy = await freezeCopy();
+    const name = await admin.volume({ datastoreName, source: { imageName } });
+    const copy = await freezeCopy(() => admin.assign(name, agent.host));
     await admin.delete(name, { protect: true });
     await admin.volumePhase(name, 'Deleting');
     expect(copy.isGone()).toBe(true);
@@ -210,10 +247,10 @@ describe('a full datastore', () => {
     const name = await admin.datastore(small, { hosts: [agent] });
     // A raw image that is a hole takes no space, and its copy does not either: so the source holds data, and lies elsewhere.
     const { imageName } = await imageOf(12 * MIB);
-    const volume = await admin.volume({ datastoreName: name, source: { imageName } }, agent.host);
-    const copy = await freezeCopy().catch(() => undefined);
+    const volume = await admin.volume({ datastoreName: name, source: { imageName } });
+    const copy = await freezeCopy(() => admin.assign(volume, agent.host));
     writeFileSync(join(small, 'filler'), Buffer.alloc(8 * MIB));
-    copy?.resume();
+    copy.resume();
     await admin.volumeReason(volume, 'OutOfSpace');
     expect(volumeFilesIn(small).filter((file) => file.endsWith('.qcow2'))).toEqual([]);
     rmSync(join(small, 'filler'));
@@ -286,8 +323,8 @@ describe('a Volume that another host takes over', () => {
     const { imageName, data } = await imageOf(32 * MIB);
     // The image lies on a datastore that is not shared; the other host sees the same directory in this test.
     await eventually('the other host sees the image', () => other.datastores.access(datastoreName).ok);
-    const volume = await admin.volume({ datastoreName: name, source: { imageName } }, agent.host);
-    const copy = await freezeCopy();
+    const volume = await admin.volume({ datastoreName: name, source: { imageName } });
+    const copy = await freezeCopy(() => admin.assign(volume, agent.host));
     await admin.assign(volume, other.host);
     const status = await admin.volumePhase(volume, 'Ready');
     await eventually('the slow copy is gone', () => copy.isGone());
