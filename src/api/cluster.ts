@@ -3,6 +3,7 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { CpuLevelName, MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
+import { ObjectName } from './common/names.ts';
 import { quantityField } from './common/quantity.ts';
 import { LabelSelector } from './common/selector.ts';
 import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
@@ -81,6 +82,18 @@ const ClusterSpec = z
       description:
         'CPU baseline (vSphere: EVC): one CPU for all VMs, so that each can run on every host. A higher level reaches a VM at its next power cycle (condition RestartRequired); a lower one is not taken while VMs are placed that have more. Default: disabled.',
     }),
+    ha: z
+      .object({
+        enabled: z.boolean().default(false).meta({
+          description:
+            'Whether hosts are watched, fenced when they die, and their VMs run elsewhere. Default false: VMs of a dead host wait for it.',
+        }),
+        policyName: ObjectName.optional().meta({
+          description: 'HAPolicy that says what is done. Absent: what an HAPolicy without any field says.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'High availability. Default: disabled.' }),
     migration: LiveMigration,
   })
   .meta({ description: 'Which hosts belong together, and what they share.' });
@@ -160,6 +173,20 @@ const ClusterStatus = z
       })
       .optional()
       .meta({ description: 'CPU baseline in effect. Absent: none.' }),
+    ha: z
+      .object({
+        protectedVirtualMachines: z
+          .int()
+          .min(0)
+          .meta({ description: 'VMs that would run elsewhere if their host died (condition HAProtected).' }),
+        unprotectedVirtualMachines: z.int().min(0).meta({ description: 'VMs that would not.' }),
+        fencingReadyHosts: z
+          .int()
+          .min(0)
+          .meta({ description: 'Hosts that can be proven to be off (condition FencingReady).' }),
+      })
+      .optional()
+      .meta({ description: 'High availability. Absent: disabled.' }),
     conditions: Conditions,
   })
   .meta({
@@ -182,6 +209,8 @@ export const Cluster = defineKind({
     Ready: 'At least one of its hosts can run VMs.',
     BaselineReady:
       'The CPU baseline is what spec.imc asks for, and every host can present it. False: the message names hosts and VMs.',
+    HAReady:
+      'Every host can be fenced, and the HAPolicy is there. False: the message names hosts whose VMs would wait for an administrator.',
     HostConflict: 'True: hosts are selected by this Cluster and by another; the message says to which each belongs.',
   },
   spec: ClusterSpec,

@@ -4,6 +4,8 @@ import { MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { defineKind } from './common/kind.ts';
 import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration, ShownSize } from './common/status.ts';
+import { HostAvailability } from './host-availability.ts';
+import { HostPower } from './host-power.ts';
 
 /** Most VMs that an evacuation lists. */
 export const MAX_BLOCKED = 64;
@@ -29,6 +31,7 @@ const HostSpec = z
       })
       .prefault({})
       .meta({ description: 'What the host keeps for itself and is never given to VMs. Default: nothing.' }),
+    power: HostPower,
   })
   .prefault({})
   .meta({ description: 'What administrators say about the host. Default: nothing.' });
@@ -282,6 +285,14 @@ const HostStatus = z
       description: 'Whether its Node is cordoned (spec.unschedulable); written by the operator. Absent: it is not.',
     }),
     evacuation: Evacuation.optional(),
+    systemUUID: z.string().max(64).optional().meta({
+      description:
+        "UUID of the machine (SMBIOS), by which its BMC's word is known to be about this host. Absent: not reported.",
+    }),
+    powerState: z.enum(['On', 'Off']).optional().meta({
+      description: 'What its BMC read last; written by the operator. Absent: it has none, or none that answers.',
+    }),
+    availability: HostAvailability.optional(),
     conditions: Conditions,
   })
   .meta({ description: 'What the host is and has; written by its agent. Absent: not reported yet.' });
@@ -301,6 +312,8 @@ export const Host = defineKind({
       'The host has a certificate by which other hosts know it, and libvirt uses it. False: VMs cannot be moved to or from it over TLS.',
     CPUCompatible:
       'The host can present the CPU baseline of its Cluster. False: it gets no VMs of the Cluster; the message names the CPU features that it lacks.',
+    FencingReady:
+      'The host can be proven to be off if it dies: its BMC answers, and is the one of this machine. False: its VMs would wait for an administrator; the message says what to mend.',
     KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [
@@ -324,6 +337,12 @@ export const Host = defineKind({
       type: 'string',
       jsonPath: ".status.conditions[?(@.type=='InMaintenance')].reason",
       description: 'Whether it is being emptied, or is empty',
+    },
+    {
+      name: 'HA',
+      type: 'string',
+      jsonPath: '.status.availability.state',
+      description: 'Whether it gives signs of life, or is proven to be off',
     },
     { name: 'CPUs', type: 'number', jsonPath: '.status.capacity.cpuCores', description: 'Hardware threads' },
     { name: 'Memory', type: 'string', jsonPath: '.status.capacity.memory', description: 'Memory' },

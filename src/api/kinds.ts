@@ -1,5 +1,6 @@
 import { Cluster } from './cluster.ts';
 import { Datastore } from './datastore.ts';
+import { HAPolicy } from './ha-policy.ts';
 import { Host } from './host.ts';
 import { Image } from './image.ts';
 import { Migration } from './migration.ts';
@@ -13,6 +14,7 @@ import { Volume } from './volume.ts';
 export const KINDS = {
   Cluster,
   Datastore,
+  HAPolicy,
   Host,
   Image,
   Migration,

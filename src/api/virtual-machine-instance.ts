@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
+import { ProofMethod } from './host-availability.ts';
 import { InstanceMigration, Sealed } from './virtual-machine-instance-migration.ts';
 import { InstanceStatus } from './virtual-machine-instance-status.ts';
 
@@ -125,6 +126,25 @@ const InstanceSpec = withRules(
       .optional()
       .meta({ description: 'NoCloud seed. Absent: none.' }),
     migration: InstanceMigration.optional(),
+    failover: z
+      .object({
+        fromHost: ObjectName.meta({ description: 'Host that had it.' }),
+        bootID: z.string().max(64).optional().meta({
+          description: 'Boot of that host that is proven to be over. Absent: it had never begun to start it.',
+        }),
+        proof: z.enum([...ProofMethod.options, 'NeverStarted']).meta({
+          description:
+            'By what nothing of it runs there. NeverStarted: a host begins no VM before it has said so here, and it had not.',
+        }),
+        detectedAt: z.string().max(64).meta({ description: "When that host's silence was noticed (RFC 3339)." }),
+        fencedAt: z.string().max(64).optional().meta({
+          description: 'When it was proven to be off (RFC 3339). Absent: nothing had to be proven.',
+        }),
+        decidedAt: z.string().max(64).meta({ description: 'When the VM was given to its new host (RFC 3339).' }),
+        epoch: z.int().min(1).meta({ description: 'Epoch of the placement that it led to.' }),
+      })
+      .optional()
+      .meta({ description: 'The last failover: why the host before was left without its word. Absent: none.' }),
   }),
   {
     rule: 'self.epoch >= oldSelf.epoch',

@@ -63,6 +63,27 @@ export const VirtualMachineStatus = z
       })
       .optional()
       .meta({ description: 'What the guest tools report. Absent: no tools, or not connected.' }),
+    lastFailover: z
+      .object({
+        from: z.string().max(253).meta({ description: 'Host that had it.' }),
+        to: z.string().max(253).meta({ description: 'Host that was given it.' }),
+        detectedAt: z.string().max(64).meta({ description: "When the host's silence was noticed (RFC 3339)." }),
+        fencedAt: z.string().max(64).optional().meta({
+          description: 'When it was proven to be off (RFC 3339). Absent: the VM had never begun to run there.',
+        }),
+        decidedAt: z.string().max(64).meta({ description: 'When the VM was given to its new host (RFC 3339).' }),
+        runningAt: z
+          .string()
+          .max(64)
+          .optional()
+          .meta({ description: 'When it ran there (RFC 3339). Absent: it does not yet.' }),
+        proof: z.string().max(64).meta({
+          description:
+            'By what nothing of it ran any more on the host before: BMC, Administrator, or NeverStarted (it had never begun to start it).',
+        }),
+      })
+      .optional()
+      .meta({ description: 'The last time that it was started elsewhere because its host had died. Absent: never.' }),
     conditions: Conditions,
   })
   .meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });

@@ -60,6 +60,19 @@ const VirtualMachineSpec = withRules(
     cloudInit: CloudInit.optional().meta({
       description: 'NoCloud seed, given to the guest as a read-only disk. Absent: none.',
     }),
+    ha: z
+      .object({
+        enabled: z.boolean().default(true).meta({
+          description:
+            'Whether the VM is run elsewhere when its host dies, where its Cluster has high availability. Default true.',
+        }),
+        restartPriority: z.enum(['Highest', 'High', 'Medium', 'Low', 'Lowest']).default('Medium').meta({
+          description:
+            'Which VMs are given hosts first when there are many to be run elsewhere, or too little room for all. Default Medium.',
+        }),
+      })
+      .prefault({})
+      .meta({ description: 'High availability of the VM. Default: enabled, with medium priority.' }),
     terminationGracePeriodSeconds: z.int().min(0).max(3600).default(60).meta({
       description:
         'How long the guest may take to shut down (ACPI power button) before it is powered off, in seconds. Default 60; 0 powers off at once.',
@@ -122,6 +135,7 @@ export const VirtualMachine = defineKind({
     Migratable:
       'The VM can be moved to another host while it runs, once that has room. False: the reason says what is in the way.',
     RulesSatisfied: 'The VM is where the RuleGroups in effect want it. False: the message names those that it breaks.',
+    HAProtected: 'The VM would run elsewhere if its host died. False: the reason says what is in the way.',
     RestartRequired: 'True: the spec has changes that work only after a power cycle; the message names the fields.',
   },
   spec: VirtualMachineSpec,

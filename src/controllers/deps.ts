@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import type { EventRecorder, KubeClient } from '../kube/index.ts';
 import type { Clock, Metrics } from '../runtime/index.ts';
+import type { OpenDevice } from './ha/bmc.ts';
+import type { Heartbeats } from './host/heartbeats.ts';
 import type { Informers } from './informers.ts';
 import type { Inventories } from './inventory/inventories.ts';
 import type { Reservations } from './inventory/reservations.ts';
@@ -12,6 +14,9 @@ export interface ControllerDependencies {
   readonly reservations: Reservations;
   readonly inventories: Inventories;
   readonly ruleGroups: RuleGroups;
+  readonly heartbeats: Heartbeats;
+  /** How the BMC of a host is reached. */
+  readonly openDevice: OpenDevice;
   /** Writes with it leave only while this process leads. */
   readonly client: KubeClient;
   readonly events: EventRecorder;

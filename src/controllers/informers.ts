@@ -1,5 +1,6 @@
 import { Cluster } from '../api/cluster.ts';
 import { Datastore } from '../api/datastore.ts';
+import { HAPolicy } from '../api/ha-policy.ts';
 import { Host } from '../api/host.ts';
 import { Image } from '../api/image.ts';
 import { Migration } from '../api/migration.ts';
@@ -38,6 +39,7 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
   return {
     clusters: typedInformer(Cluster, { ...common, fieldManagers: [FIELD_MANAGERS.cluster] }),
     datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),
+    haPolicies: typedInformer(HAPolicy, { ...common, fieldManagers: [FIELD_MANAGERS.haPolicy] }),
     hosts: typedInformer(Host, {
       ...common,
       fieldManagers: [
@@ -45,6 +47,8 @@ export function createInformers(client: KubeClient, onError: (error: unknown) =>
         FIELD_MANAGERS.cpuCompatible,
         FIELD_MANAGERS.evacuation,
         FIELD_MANAGERS.hostCertificate,
+        FIELD_MANAGERS.hostWatch,
+        FIELD_MANAGERS.fencingReady,
       ],
     }),
     images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),

@@ -5,10 +5,16 @@ import { type Clock, type Controller, Manager, type Metrics } from '../runtime/i
 import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
+import { type OpenDevice, openDevice } from './ha/bmc.ts';
+import { failoverController } from './ha/failover.ts';
+import { fencingReadyController } from './ha/fencing-ready.ts';
+import { haPolicyController } from './ha/policy.ts';
+import { hostWatchController } from './ha/watch.ts';
 import { hostCertificateController } from './host/certificate.ts';
 import { hostController } from './host/controller.ts';
 import { cpuCompatibleController } from './host/cpu-compatible.ts';
 import { evacuationController } from './host/evacuation.ts';
+import { Heartbeats } from './host/heartbeats.ts';
 import { imageController } from './image/controller.ts';
 import { createInformers, type Informers } from './informers.ts';
 import { Inventories } from './inventory/inventories.ts';
@@ -36,6 +42,8 @@ export interface OperatorOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Absent: the real ones, over the network. */
+  readonly openDevice?: OpenDevice;
 }
 
 /** The operator: caches, leader election and one controller per kind. */
@@ -64,7 +72,7 @@ export function createOperator(options: OperatorOptions): Manager {
 }
 
 function controllers(
-  { client, identity, log, metrics, clock }: OperatorOptions,
+  { client, identity, log, metrics, clock, openDevice: open = openDevice }: OperatorOptions,
   informers: Informers,
   leadership: Leadership | undefined,
   onError: (error: unknown) => void,
@@ -86,6 +94,8 @@ function controllers(
     reservations,
     inventories,
     ruleGroups,
+    heartbeats: new Heartbeats(informers.leases, clock),
+    openDevice: open,
     client: fenced,
     events,
     log,
@@ -97,8 +107,12 @@ function controllers(
     datastoreController(deps),
     cpuCompatibleController(deps),
     evacuationController(deps),
+    failoverController(deps),
+    fencingReadyController(deps),
+    haPolicyController(deps),
     hostCertificateController(deps),
     hostController(deps),
+    hostWatchController(deps),
     imageController(deps),
     migrationController(deps),
     portGroupController(deps),

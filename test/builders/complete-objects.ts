@@ -29,6 +29,7 @@ function cluster(): KubeObject {
     'Cluster',
     {
       hostSelector: labelSelector(),
+      ha: { enabled: true, policyName: 'patient' },
       imc: { mode: 'Baseline', baseline: 'Haswell-noTSX-IBRS' },
       migration: {
         maxPerCluster: 5,
@@ -49,6 +50,7 @@ function cluster(): KubeObject {
         refused: { level: 'Nehalem', virtualMachines: ['default/web'] },
       },
       hosts: { total: 3, ready: 2 },
+      ha: { protectedVirtualMachines: 4, unprotectedVirtualMachines: 1, fencingReadyHosts: 2 },
       virtualMachines: { total: 5, running: 4 },
       cpu: { allocatableCores: 32, reservedCores: 1.5 },
       memory: { allocatableBytes: 2 ** 37, reservedBytes: 2 ** 33 },
@@ -71,10 +73,38 @@ function datastore(): KubeObject {
   );
 }
 
+function haPolicy(): KubeObject {
+  return object(
+    'HAPolicy',
+    {
+      hostFault: { action: 'Restart', delaySeconds: 60 },
+      failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
+      fencing: { order: ['BMC'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
+      restart: { maxConcurrentPerHost: 8 },
+    },
+    { clusters: ['main'] },
+  );
+}
+
 function host(): KubeObject {
   return object(
     'Host',
-    { maintenance: 'Evacuate', evacuateWhenCordoned: true, reserved: { cpu: '500m', memory: '4Gi' } },
+    {
+      maintenance: 'Evacuate',
+      evacuateWhenCordoned: true,
+      reserved: { cpu: '500m', memory: '4Gi' },
+      power: {
+        bmc: {
+          type: 'Redfish',
+          address: '192.0.2.21',
+          port: 8443,
+          systemID: '1',
+          credentialsSecret: 'bmc',
+          certificateAuthority: '-----BEGIN CERTIFICATE-----',
+          insecureSkipVerify: false,
+        },
+      },
+    },
     {
       bootID: 'b00t',
       address: '192.0.2.11',
@@ -108,6 +138,24 @@ function host(): KubeObject {
       foreignDomains: [{ uuid: 'f0', name: 'other', state: 'running' }],
       strayDomains: [{ uuid: 'f1', virtualMachine: 'default/web', epoch: 3, message: 'no intent names it' }],
       nodeCordoned: true,
+      systemUUID: '4f1c2d3e-0000-4000-8000-000000000001',
+      powerState: 'Off',
+      availability: {
+        state: 'Fenced',
+        since: '2026-01-02T03:04:05Z',
+        bootID: 'b00t',
+        detectedAt: '2026-01-02T03:04:00Z',
+        reason: 'PoweredOff',
+        message: 'its BMC reads that it is off',
+        fence: {
+          bootID: 'b00t',
+          method: 'BMC',
+          startedAt: '2026-01-02T03:04:04Z',
+          attempts: 1,
+          confirmedAt: '2026-01-02T03:04:05Z',
+          message: 'it had not answered after 5 s',
+        },
+      },
       evacuation: {
         cause: 'Spec',
         since: '2026-01-02T03:04:05Z',
@@ -274,9 +322,19 @@ function virtualMachine(cloudInit: object): KubeObject {
       ],
       nics: [{ name: 'lan', portGroup: 'lan', mac: '52:54:00:12:34:56', model: 'virtio' }],
       cloudInit: { ...cloudInit, networkData: 'version: 2\n' },
+      ha: { enabled: true, restartPriority: 'High' },
       terminationGracePeriodSeconds: 60,
     },
     {
+      lastFailover: {
+        from: 'host-2',
+        to: 'host-1',
+        detectedAt: '2026-01-02T03:04:00Z',
+        fencedAt: '2026-01-02T03:04:05Z',
+        decidedAt: '2026-01-02T03:04:06Z',
+        runningAt: '2026-01-02T03:04:08Z',
+        proof: 'BMC',
+      },
       phase: 'Running',
       host: 'host-1',
       epoch: 1,
@@ -336,6 +394,15 @@ function instance(): KubeObject {
         networkData: 'version: 2\n',
       },
       migration: instanceMigration(),
+      failover: {
+        fromHost: 'host-2',
+        bootID: 'b00t',
+        proof: 'BMC',
+        detectedAt: '2026-01-02T03:04:00Z',
+        fencedAt: '2026-01-02T03:04:05Z',
+        decidedAt: '2026-01-02T03:04:06Z',
+        epoch: 1,
+      },
     },
     instanceStatus(),
   );
@@ -379,6 +446,7 @@ function instanceStatus(): object {
 export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> = {
   Cluster: [cluster()],
   Datastore: [datastore()],
+  HAPolicy: [haPolicy()],
   Host: [host()],
   Image: [image()],
   Migration: [

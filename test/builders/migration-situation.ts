@@ -57,6 +57,7 @@ export function migrationSituation({
         spec: { disks: [disk], nics: [nic], ...spec },
         status: { conditions: [], host: 'h1', phase, observedEpoch: 1, ...(cpu && { cpu }) },
       }),
+      isProvenOff: false,
       references: { volumes: new Map([['root', readyVolume('root')]]), portGroups: new Map(), volumeUsers: new Map() },
       cluster: { ok: true, cluster: 'main' },
       cpuModel: NO_MATCH,

@@ -40,7 +40,7 @@ export interface SituationChanges extends Partial<Omit<Situation, 'instance'>> {
   readonly generation?: number;
 }
 
-/** A VM that shall run, of which nothing is known yet. */
+/** A VM that shall run, of which nothing is known yet but that its host has said that it may run it. */
 export function situation({ spec, status, generation, ...changes }: SituationChanges = {}): Situation {
   return {
     nowMs: NOW_MS,
@@ -48,7 +48,13 @@ export function situation({ spec, status, generation, ...changes }: SituationCha
     bootID: 'boot-1',
     instance: instance({
       ...(spec && { spec }),
-      ...(status && { status }),
+      status: {
+        host: 'host-a',
+        bootID: 'boot-1',
+        observedEpoch: spec?.epoch ?? 1,
+        conditions: [],
+        ...status,
+      },
       ...(generation !== undefined && { generation }),
     }),
     newestEpoch: 0,

@@ -12,7 +12,7 @@ export interface HeartbeatDependencies {
   readonly host: string;
   /** After how long without a renewal the host counts as not ready, in seconds. Absent: 15. */
   readonly durationSeconds?: number;
-  /** Absent: a third of the duration. */
+  /** Absent: 3 s, or a third of a duration that is shorter than 9 s. */
   readonly intervalMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -25,11 +25,13 @@ export interface Heartbeat {
 }
 
 const DURATION_SECONDS = 15;
+/** High availability notices a silent host by two renewals that did not come (HAPolicy, failureDetection). */
+const INTERVAL_MS = 3_000;
 
 /** The host's sign of life: its lease, renewed beside and independently of all other work. */
 export function heartbeat(deps: HeartbeatDependencies): Heartbeat {
   const { durationSeconds = DURATION_SECONDS } = deps;
-  const intervalMs = deps.intervalMs ?? (durationSeconds * 1000) / 3;
+  const intervalMs = deps.intervalMs ?? Math.min(INTERVAL_MS, (durationSeconds * 1000) / 3);
   const lag = monitorEventLoopDelay({ resolution: 10 });
   const renewals = observe(deps, lag);
   const acquireTime = microTime(deps.clock.now());

@@ -56,6 +56,16 @@ export function numaCells(capabilitiesXml: string): NonNullable<HostStatus['numa
     .slice(0, MAX_CELLS);
 }
 
+/**
+ * UUID of the machine from libvirt's capabilities XML, lower case: that of its SMBIOS, or the one that libvirtd was told. Undefined:
+ * libvirt knows none.
+ * @throws XmlSyntaxError
+ */
+export function systemUUID(capabilitiesXml: string): string | undefined {
+  const text = textOf(childNamed(parseXml(capabilitiesXml), 'host'), 'uuid').toLowerCase();
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text) ? text : undefined;
+}
+
 /** libvirt packs a version into one number: major × 1,000,000 + minor × 1,000 + release. */
 export function versionText(version: number | bigint): string {
   const packed = Number(version);

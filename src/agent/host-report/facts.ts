@@ -2,11 +2,12 @@ import { release } from 'node:os';
 import { showBytes } from '../../api/common/quantity.ts';
 import type { HostStatus } from '../../api/host.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
-import { hostCpu, numaCells, versionText } from './capabilities.ts';
+import { hostCpu, numaCells, systemUUID, versionText } from './capabilities.ts';
 import type { GuestCpus } from './guest-cpu.ts';
 
 /** What libvirt knows of the host. */
-export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'numaCells' | 'capacity' | 'versions'>>;
+export type HostFacts = Required<Pick<HostStatus, 'cpu' | 'numaCells' | 'capacity' | 'versions'>> &
+  Pick<HostStatus, 'systemUUID'>;
 
 const KIB = 1024;
 const TIMEOUT_MS = 10_000;
@@ -30,7 +31,9 @@ export async function readHostFacts(
     libvirt.call('connectGetVersion', {}, options),
   ]);
   const memoryBytes = Number(node.memory) * KIB;
+  const uuid = systemUUID(capabilities);
   return {
+    ...(uuid !== undefined && { systemUUID: uuid }),
     cpu: hostCpu(capabilities, node, guestCpu),
     numaCells: numaCells(capabilities),
     capacity: { cpuCores: node.cpus, memoryBytes, memory: showBytes(memoryBytes) },

@@ -53,12 +53,13 @@ export function hostStatus(host: Host, seen: HostObservation, now: Date): HostSt
 
 /** While libvirt is away, what it said before still holds: hardware does not change with it. */
 function lastFacts({ status }: Host): Partial<HostFacts> {
-  const { cpu, numaCells, capacity, versions } = status ?? {};
+  const { cpu, numaCells, capacity, versions, systemUUID } = status ?? {};
   return {
     ...(cpu && { cpu }),
     ...(numaCells && { numaCells }),
     ...(capacity && { capacity }),
     ...(versions && { versions }),
+    ...(systemUUID !== undefined && { systemUUID }),
   };
 }
 

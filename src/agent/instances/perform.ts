@@ -22,7 +22,8 @@ export interface Performer {
   readonly outgoing: Outgoing;
 }
 
-export type Act = Exclude<Step, Rest>;
+/** What is done at the host; a claim is a write. */
+export type Act = Exclude<Step, Rest | { readonly step: 'Claim' }>;
 
 /** Before the next try to resume a guest that an I/O error paused: doubled as long as it is paused again soon. */
 const FIRST_RESUME_MS = 10_000;

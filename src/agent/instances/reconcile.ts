@@ -6,9 +6,10 @@ import {
   nextStep,
   type Rest,
   type Situation,
+  type Step,
 } from '../../core/instance/index.ts';
 import { removeSeed } from '../../host/index.ts';
-import { done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
+import { CodedError, done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
 import type { InstanceMemory } from './memory.ts';
 import type { InstanceMetrics } from './metrics.ts';
@@ -54,14 +55,16 @@ export async function reconcileInstance(
     context.log.info({ step: step.step, epoch: instance.spec.epoch, why: step.why }, 'decided');
     scope.metrics.onStep(step.step);
     tell(scope, situation, step);
-    if (step.step === 'Start') await startShown(pass, situation, step);
+    if (step.step === 'Claim') await claim(pass, situation);
+    else if (step.step === 'Start') await startShown(pass, situation, step);
     else await perform(scope, situation, step, memory);
   }
   return requeueAfter(1_000, `still not at rest after ${STEPS_MAX} steps`);
 }
 
-const ACTS: ReadonlySet<Act['step'] | Rest['step']> = new Set<Act['step']>([
+const ACTS: ReadonlySet<Step['step']> = new Set<Exclude<Step, Rest>['step']>([
   'Adopt',
+  'Claim',
   'Start',
   'Suspend',
   'Resume',
@@ -72,12 +75,12 @@ const ACTS: ReadonlySet<Act['step'] | Rest['step']> = new Set<Act['step']>([
   'DropCopy',
 ]);
 
-function isRest(step: Rest | Act): step is Rest {
+function isRest(step: Step): step is Rest {
   return !ACTS.has(step.step);
 }
 
 /** On the VirtualMachine: that is the object which its owner looks at. */
-function tell({ starter }: Scope, situation: Situation, step: Rest | Act): void {
+function tell({ starter }: Scope, situation: Situation, step: Step): void {
   const event = eventOf(situation, step);
   if (event === undefined) return;
   const { metadata, spec, apiVersion } = situation.instance;
@@ -86,12 +89,28 @@ function tell({ starter }: Scope, situation: Situation, step: Rest | Act): void 
   starter.deps.events.record({ regarding: vm, ...event });
 }
 
+/**
+ * Writes that this boot may run the VM. The answer holds the intent as it stood at that very write: only if that is the one which
+ * is about to be carried out, nobody has taken the VM from this host, and nobody can from here on without proof that this boot is over.
+ * @throws CodedError when the intent is another one by now; KubeError when it cannot be written, and nothing is started
+ */
+async function claim(pass: Pass, situation: Situation): Promise<void> {
+  const { instance } = pass;
+  const written = await write(pass, instanceStatus(situation, { step: 'Starting' }));
+  if (written?.spec.host === instance.spec.host && written.spec.epoch === instance.spec.epoch) return;
+  delete pass.memory.written;
+  throw new CodedError(
+    'ApiConflict',
+    `the intent of ${instance.metadata.name} has changed (epoch ${written?.spec.epoch}, host ${written?.spec.host}); it is looked at anew`,
+  );
+}
+
 /** Starts the domain; a start that takes its time shows as Starting, a quick one costs no write of its own. */
 async function startShown(pass: Pass, situation: Situation, act: Extract<Act, { step: 'Start' }>): Promise<void> {
   const { scope, memory, context } = pass;
   const { clock, log } = context;
   const beganMs = clock.monotonicMs();
-  let shown: Promise<void> | undefined;
+  let shown: Promise<unknown> | undefined;
   const timer = clock.setTimeout(() => {
     const status = instanceStatus(situation, { step: 'Starting' });
     shown = write(pass, status).catch((err: unknown) =>
@@ -132,7 +151,10 @@ async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Resul
   return requeueAfter(Math.max(0, step.untilMs - context.clock.now().getTime()), step.step);
 }
 
-async function write({ scope, instance, memory, context }: Pass, status: ComputedStatus): Promise<void> {
+async function write(
+  { scope, instance, memory, context }: Pass,
+  status: ComputedStatus,
+): Promise<VirtualMachineInstance | undefined> {
   const { client } = scope.starter.deps;
-  await writeStatus({ client, instance, memory, now: context.clock.now(), signal: context.signal }, status);
+  return await writeStatus({ client, instance, memory, now: context.clock.now(), signal: context.signal }, status);
 }

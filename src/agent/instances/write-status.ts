@@ -19,11 +19,14 @@ export interface StatusWrite {
   readonly signal: AbortSignal;
 }
 
-/** Writes the status, unless it is the one that was written last. */
+/**
+ * Writes the status, unless it is the one that was written last.
+ * @returns the instance as the server has it after the write. Undefined: nothing was written.
+ */
 export async function writeStatus(
   { client, instance, memory, now, signal }: StatusWrite,
   { ready, ...computed }: ComputedStatus,
-): Promise<void> {
+): Promise<Instance | undefined> {
   const { name, namespace, uid, generation } = instance.metadata;
   const before = memory.written?.uid === uid ? memory.written.status : undefined;
   const conditions = before?.conditions ?? instance.status?.conditions ?? [];
@@ -31,15 +34,22 @@ export async function writeStatus(
     ...computed,
     conditions: [...setCondition(conditions, { type: 'Ready', ...ready, observedGeneration: generation }, now)],
   };
-  if (before !== undefined && isDeepStrictEqual(before, status)) return;
+  if (before !== undefined && isDeepStrictEqual(before, status)) return undefined;
   // The uid makes the write fail when the instance was deleted and made anew meanwhile.
   const wanted = { apiVersion: instance.apiVersion, kind: instance.kind, metadata: { name, namespace, uid }, status };
-  await applyIfChanged(client, VirtualMachineInstance, wanted, before === undefined ? instance : undefined, {
-    fieldManager: FIELD_MANAGER,
-    subresource: 'status',
-    // Nobody else knows what runs on this host.
-    force: true,
-    signal,
-  });
+  const { object } = await applyIfChanged<Instance>(
+    client,
+    VirtualMachineInstance,
+    wanted,
+    before === undefined ? instance : undefined,
+    {
+      fieldManager: FIELD_MANAGER,
+      subresource: 'status',
+      // Nobody else knows what runs on this host.
+      force: true,
+      signal,
+    },
+  );
   memory.written = { uid, status };
+  return object;
 }

@@ -14,6 +14,11 @@ export const SYSTEM_NAMESPACE = 'drover-system';
 export const DEFAULT_CLUSTER_ANNOTATION = 'drover.dev/is-default-cluster';
 /** Annotation on a VirtualMachine: a new value asks for one restart, as `kubectl rollout restart` does. */
 export const RESTARTED_AT_ANNOTATION = 'drover.dev/restartedAt';
+/**
+ * Annotation on a Host: its boot id (status.bootID), by which an administrator confirms that this boot is over and nothing of it
+ * runs any more, as after having pulled its plugs.
+ */
+export const CONFIRM_FENCED_ANNOTATION = 'drover.dev/confirm-fenced';
 /** Finalizer: the object stays until what it stands for on a host (a domain, a file) is gone. Removed by the operator. */
 export const CLEANUP_FINALIZER = 'drover.dev/cleanup';
 /** Finalizer: the Volume may be in use. Agents touch no data of a deleted Volume before the operator has removed it. */

@@ -8,6 +8,7 @@ import { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { Volume } from '../../api/volume.ts';
 import { clusterOf, membershipOf } from '../../core/cluster/membership.ts';
 import { readCluster } from '../../core/cluster/read-cluster.ts';
+import { proofFor } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { addResources, NO_RESOURCES } from '../../core/model/host.ts';
 import { inventoryOf } from '../../core/model/inventory.ts';
@@ -60,10 +61,13 @@ export async function gather(
     ).inEffect,
   });
   const needed = volumes.filter((volume) => volumeNamesOf(vm).includes(volume.metadata.name));
+  const instance = own.find(({ metadata }) => metadata.name === name);
+  const itsHost = hosts.find(({ metadata }) => metadata.name === instance?.spec.host);
   return {
     vm,
     input: {
-      instance: own.find(({ metadata }) => metadata.name === name),
+      instance,
+      isProvenOff: instance !== undefined && proofFor(instance, itsHost) !== undefined,
       cluster,
       cpuModel: cpuModelOf(clusters.find(({ metadata }) => cluster.ok && metadata.name === cluster.cluster)),
       inventory,

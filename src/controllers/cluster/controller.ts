@@ -19,16 +19,17 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { clusterModels, hostsOf } from '../inventory/hosts.ts';
 import { writeStatus } from '../write-status.ts';
 import { baselineOf } from './baseline.ts';
+import { haOf, haReady } from './ha.ts';
 
 /** Counts of VMs are brought up to date this often, not with every VM: a burst of 1000 must not cost 1000 writes. */
 const COUNT_EVERY_MS = 5_000;
 
 /** Sums up the hosts and VMs of each Cluster, and names hosts that more than one Cluster selects. */
 export function clusterController(deps: ControllerDependencies): Controller {
-  const { clusters, hosts } = deps.informers;
+  const { clusters, haPolicies, hosts } = deps.informers;
   return new Controller({
     name: 'cluster',
-    sources: [source(clusters), source(hosts, () => clusters.keys())],
+    sources: [source(clusters), source(hosts, () => clusters.keys()), source(haPolicies, () => clusters.keys())],
     reconcile: (key, context) => reconcile(key, context, deps),
     log: deps.log,
     metrics: deps.metrics,
@@ -65,7 +66,12 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
     return placement === undefined ? [] : [{ name: key, cpuModel: placement.cpu.model }];
   });
   const { baseline, condition } = baselineOf(cluster, hosts, placed);
-  const conditions = [readyCondition(hosts.length, ready.length), condition, hostConflict(name, informers)];
+  const conditions = [
+    readyCondition(hosts.length, ready.length),
+    condition,
+    hostConflict(name, informers),
+    haReady(cluster, hosts, (policy) => informers.haPolicies.get(policy)),
+  ];
   return {
     observedGeneration: generation,
     hosts: { total: hosts.length, ready: ready.length },
@@ -76,6 +82,7 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
     cpu: { allocatableCores: total.cpuCores, reservedCores: Math.round(reserved.cpuCores * 1000) / 1000 },
     memory: { allocatableBytes: total.memoryBytes, reservedBytes: reserved.memoryBytes },
     baseline,
+    ha: cluster.spec.ha.enabled ? haOf(hosts, vms) : undefined,
     conditions: [
       ...setConditions(
         cluster.status?.conditions ?? [],

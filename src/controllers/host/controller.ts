@@ -1,7 +1,7 @@
 import { Host } from '../../api/host.ts';
-import type { Lease, ObjectKey } from '../../kube/index.ts';
+import { isSilent } from '../../core/model/read-host.ts';
+import type { ObjectKey } from '../../kube/index.ts';
 import {
-  type Clock,
   Controller,
   done,
   findCondition,
@@ -14,18 +14,15 @@ import {
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { writeStatus } from '../write-status.ts';
-import { hostsOfLease, leaseKeyOf } from './lease.ts';
-
-const DEFAULT_LEASE_MS = 15_000;
+import { hostsOfLease } from './lease.ts';
 
 /** Calls a host's readiness unknown when its agent has stopped renewing its lease. The agent says when it is back. */
 export function hostController(deps: ControllerDependencies): Controller {
   const { hosts, leases } = deps.informers;
-  const heartbeats = new Heartbeats(deps.clock);
   return new Controller({
     name: 'host',
     sources: [source(hosts), source(leases, ({ object }) => hostsOfLease(object))],
-    reconcile: (key, context) => reconcile(key, context, heartbeats, deps),
+    reconcile: (key, context) => reconcile(key, context, deps),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,
@@ -35,13 +32,13 @@ export function hostController(deps: ControllerDependencies): Controller {
 async function reconcile(
   key: ObjectKey,
   { signal, clock, log }: ReconcileContext,
-  heartbeats: Heartbeats,
-  { informers, client, events }: ControllerDependencies,
+  { informers, client, events, heartbeats }: ControllerDependencies,
 ): Promise<Result> {
   const host = informers.hosts.get(key);
   if (host === undefined) return done;
-  const leftMs = heartbeats.leftMs(key, informers.leases.get(leaseKeyOf(key)));
-  if (leftMs > 0) return requeueAfter(leftMs, "the host's lease is fresh");
+  const leftMs = heartbeats.leftMs(key);
+  // High availability may notice its silence earlier.
+  if (leftMs > 0 && !isSilent(host)) return requeueAfter(leftMs, "the host's lease is fresh");
   const before = host.status?.conditions ?? [];
   if (findCondition(before, 'Ready')?.status === 'Unknown') return done;
   const silent = {
@@ -61,28 +58,4 @@ async function reconcile(
   log.warn({ host: key }, silent.message);
   events.record({ regarding: host, type: 'Warning', reason: silent.reason, action: 'Watching', note: silent.message });
   return done;
-}
-
-/**
- * When each lease was last seen to change, by this process's own clock: the times inside a lease are another machine's.
- * Source: client-go's leader election and the node lifecycle controller do the same.
- */
-class Heartbeats {
-  readonly #clock: Clock;
-  readonly #seen = new Map<string, { renewTime: string | undefined; atMs: number }>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Time until the host counts as silent, in milliseconds; 0 or less when it does. */
-  leftMs(host: string, lease: Lease | undefined): number {
-    const renewTime = lease?.spec?.renewTime;
-    const nowMs = this.#clock.monotonicMs();
-    const seen = this.#seen.get(host);
-    const durationMs = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000 || DEFAULT_LEASE_MS;
-    if (seen !== undefined && seen.renewTime === renewTime) return seen.atMs + durationMs - nowMs;
-    this.#seen.set(host, { renewTime, atMs: nowMs });
-    return durationMs;
-  }
 }

@@ -1,9 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { policyOf } from '../../core/ha/policy.ts';
+import { protectedFromHostFault } from '../../core/ha/protected.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { migratable } from '../../core/migration/migratable.ts';
+import { isSilent } from '../../core/model/read-host.ts';
 import { YES } from '../../core/model/verdict.ts';
 import { summarizeRefusal } from '../../core/placement/explain.ts';
 import { isOrphan, nextStep, type Step, type VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
@@ -48,8 +52,9 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
       source(informers.volumes, ({ key }) => informers.virtualMachines.byIndex(BY_VOLUME, key).map(keyOf)),
       source(informers.portGroups, ({ key }) => informers.virtualMachines.byIndex(BY_PORT_GROUP, key).map(keyOf)),
       source(informers.clusters, (change) =>
-        isOtherBaseline(change) ? informers.virtualMachines.keys() : unplaced(informers),
+        isOtherBaseline(change) || isOtherHA(change) ? informers.virtualMachines.keys() : unplaced(informers),
       ),
+      source(informers.haPolicies, () => informers.virtualMachines.keys()),
       source(informers.datastores, () => unplaced(informers)),
       source(informers.ruleGroups, (change) => [...unplaced(informers), ...otherwiseViolating(change)]),
       source(informers.hosts, (change) => [
@@ -153,6 +158,8 @@ async function report(
     instance,
     step,
     migratable: () => (instance === undefined ? YES : migratable(mobilityOf(input, deps), instance)),
+    protectedFromHostFault: () =>
+      instance === undefined ? YES : protectedFromHostFault({ ...protectionOf(input, instance, deps), vm, instance }),
     brokenRules: instance === undefined ? [] : brokenRules(keyOf(vm), input.inventory, deps),
     outOfDate,
     now,
@@ -176,7 +183,8 @@ function waitForPredecessor({ spec }: VirtualMachineInstance): Step {
 
 /** Time that a new instance has left to start before its VM's status is written without it, in milliseconds. */
 function settlingMs({ metadata, status }: VirtualMachineInstance, now: Date): number {
-  if (status !== undefined) return 0;
+  // That its host is about to start it is no news.
+  if (status !== undefined && status.phase !== 'Starting') return 0;
   return SETTLE_MS - (now.getTime() - Date.parse(metadata.creationTimestamp));
 }
 
@@ -187,10 +195,14 @@ function outOfDateBecause(
 ): string | undefined {
   const host = informers.hosts.get(spec.host);
   if (host === undefined) return `the Host object of its host ${spec.host} is gone`;
+  if (isSilent(host)) {
+    const { state, message } = host.status?.availability ?? {};
+    return `host ${spec.host} is ${state}: ${message}`;
+  }
   const ready = findCondition(host.status?.conditions, 'Ready');
   if (ready?.status === 'Unknown') return `host ${spec.host} does not answer: ${ready.message}`;
   const [told, now] = [status?.bootID, host.status?.bootID];
-  if (told === undefined || now === undefined || told === now) return undefined;
+  if (status?.host !== spec.host || told === undefined || now === undefined || told === now) return undefined;
   return `host ${spec.host} has booted since it told of the VM, and has not looked for it yet`;
 }
 
@@ -202,6 +214,22 @@ function isOtherBaseline(change: Change<Cluster>): boolean {
     return choice.ok ? choice.model : null;
   };
   return modelOf(change.object) !== modelOf(change.previous);
+}
+
+/** Whether VMs are protected otherwise than before. */
+function isOtherHA(change: Change<Cluster>): boolean {
+  return change.type === 'updated' && !isDeepStrictEqual(change.object.spec.ha, change.previous.spec.ha);
+}
+
+function protectionOf(
+  virtualMachine: VirtualMachineInput,
+  { spec }: VirtualMachineInstance,
+  deps: ControllerDependencies,
+) {
+  const { informers } = deps;
+  const { cluster } = mobilityOf(virtualMachine, deps);
+  const choice = policyOf(cluster, (name) => informers.haPolicies.get(name));
+  return { virtualMachine, choice, host: informers.hosts.get(spec.host) };
 }
 
 function mobilityOf(virtualMachine: VirtualMachineInput, { informers }: ControllerDependencies) {

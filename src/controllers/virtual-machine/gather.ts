@@ -1,5 +1,6 @@
 import type { Volume } from '../../api/volume.ts';
 import { clusterOf } from '../../core/cluster/membership.ts';
+import { proofFor } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
@@ -16,13 +17,15 @@ export function gather(
 ): VirtualMachineInput {
   const { namespace = '' } = refOfKey(key);
   const vm = informers.virtualMachines.get(key);
+  const instance = informers.instances.get(key);
   const names = vm === undefined ? [] : volumeNamesOf(vm);
   const volumes = new Map(named(names, (name) => informers.volumes.get(`${namespace}/${name}`)));
   const groups = vm?.spec.nics.map(({ portGroup }) => portGroup) ?? [];
   const cluster = clusterOf(vm?.spec.clusterName, inventories.clusters);
   return {
     vm,
-    instance: informers.instances.get(key),
+    instance,
+    isProvenOff: instance !== undefined && proofFor(instance, informers.hosts.get(instance.spec.host)) !== undefined,
     references: {
       volumes,
       portGroups: new Map(named(groups, (name) => informers.portGroups.get(`${namespace}/${name}`))),

@@ -18,6 +18,8 @@ export interface StatusInput {
   readonly step: Step;
   /** Whether it can be moved to some other host while it runs. Asked only when it does. */
   readonly migratable: () => Verdict;
+  /** Whether it would run elsewhere if its host died. Asked only when it is on a host. */
+  readonly protectedFromHostFault: () => Verdict;
   /** Rules that are not kept by where it is. */
   readonly brokenRules: readonly BrokenRule[];
   /** Why the host's last word on the VM says nothing about now. Absent: it does. */
@@ -37,6 +39,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     restartRequired(input),
     migratable(input),
     rulesSatisfied(input),
+    haProtected(input),
   ];
   const observedGeneration = vm.metadata.generation;
   return {
@@ -50,6 +53,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     addresses: seen?.guestTools?.connected ? seen.guestTools.addresses : undefined,
     nics: vm.spec.nics.map(({ name, mac }) => ({ name, mac: mac ?? macAddressOf(vm.metadata.uid, name) })),
     guest: seen?.guestTools?.connected ? { hostname: seen.guestTools.hostname, os: seen.guestTools.os } : undefined,
+    lastFailover: lastFailover(input),
     conditions: [
       ...setConditions(
         vm.status?.conditions ?? [],
@@ -57,6 +61,26 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
         now,
       ),
     ].map((condition) => ({ ...condition, observedGeneration: condition.observedGeneration })),
+  };
+}
+
+/** How it came to its host because another died; what an earlier instance said of it stays. */
+function lastFailover({ vm, instance }: StatusInput): VirtualMachineStatus['lastFailover'] {
+  const failover = instance?.spec.failover;
+  const before = vm.status?.lastFailover;
+  if (instance === undefined || failover === undefined) return before;
+  const { fromHost: from, detectedAt, fencedAt, decidedAt, proof, epoch } = failover;
+  const isSame = before?.decidedAt === decidedAt;
+  const startedAt = instance.spec.epoch === epoch ? agentStatus(instance)?.startedAt : undefined;
+  const to = instance.spec.epoch === epoch || !isSame ? instance.spec.host : before.to;
+  return {
+    from,
+    to,
+    detectedAt,
+    fencedAt,
+    decidedAt,
+    runningAt: (isSame ? before.runningAt : undefined) ?? startedAt,
+    proof,
   };
 }
 
@@ -77,9 +101,9 @@ function isHandedOver({ spec, status }: VirtualMachineInstance): boolean {
  * The host that may run a copy. It goes only with the proof that there is none: when the instance itself has gone
  * without one, the host stays, and the VM is not placed elsewhere.
  */
-function hostOf({ vm, instance }: StatusInput): string | undefined {
+function hostOf({ vm, instance, step }: StatusInput): string | undefined {
   if (instance === undefined) return vm.status?.host;
-  return isConfirmedOff(instance) ? undefined : instance.spec.host;
+  return step.step === 'ReleaseInstance' || isConfirmedOff(instance) ? undefined : instance.spec.host;
 }
 
 export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
@@ -245,6 +269,18 @@ function rulesSatisfied({ brokenRules }: StatusInput): ConditionInput {
   const list = brokenRules.map(({ ruleGroup, message }) => `RuleGroup ${ruleGroup}: ${message}`).join('; ');
   const message = `${list}. What is done about it stands in status.violations of the RuleGroup`;
   return { type, status: 'False', reason: 'RuleBroken', message };
+}
+
+/** Whether it would run elsewhere if its host died now. */
+function haProtected({ vm, instance, protectedFromHostFault }: StatusInput): ConditionInput {
+  const type = 'HAProtected';
+  if (instance === undefined || instance.spec.powerState === 'Off' || vm.spec.runStrategy === 'Halted') {
+    return { type, status: 'False', reason: 'NotRunning', message: 'the VM is off, and on no host that could die' };
+  }
+  const verdict = protectedFromHostFault();
+  return verdict.ok
+    ? { type, status: 'True', reason: 'Protected', message: 'if its host dies, it is run again as the HAPolicy says' }
+    : { type, status: 'False', reason: verdict.reason, message: verdict.message };
 }
 
 /** Whether changes of the spec wait for a power cycle. */

@@ -5,6 +5,8 @@ import type { ObservedDomain, Refusal, Run, Situation, Stop } from './situation.
 /** What is done next for one VM. Each may be done again, and the agent may die before and after it. */
 export type Step =
   | { readonly step: 'Adopt'; readonly why: string }
+  /** Writes into the status, before anything is started, that this boot of this host may run it from now on. */
+  | { readonly step: 'Claim'; readonly why: string }
   | { readonly step: 'Start'; readonly run: Run; readonly why: string }
   | { readonly step: 'Suspend'; readonly why: string }
   | { readonly step: 'Resume'; readonly why: string }
@@ -93,9 +95,19 @@ function withoutDomain(situation: Situation): Step {
   const wanted = wantedStart(situation);
   if (wanted.step !== 'Start') return wanted;
   if (obstacle !== undefined) return { step: 'Blocked', ...obstacle };
-  if (refusal === undefined || refusal.generation !== instance.metadata.generation) return wanted;
-  if (refusal.retryAtMs === undefined) return { step: 'Refused', refusal };
-  return nowMs < refusal.retryAtMs ? { step: 'Refused', refusal, untilMs: refusal.retryAtMs } : wanted;
+  if (refusal !== undefined && refusal.generation === instance.metadata.generation) {
+    if (refusal.retryAtMs === undefined) return { step: 'Refused', refusal };
+    if (nowMs < refusal.retryAtMs) return { step: 'Refused', refusal, untilMs: refusal.retryAtMs };
+  }
+  return isClaimed(situation) ? wanted : { step: 'Claim', why: wanted.why };
+}
+
+/**
+ * Whether the status says that this boot may run this placement. The operator takes a VM from a host without its word only with
+ * proof that the boot in the status is over, so that nothing must run of which the status does not speak.
+ */
+function isClaimed({ instance: { spec, status }, host, bootID }: Situation): boolean {
+  return status?.host === host && status.bootID === bootID && status.observedEpoch === spec.epoch;
 }
 
 /** Whether the VM is started now, later, or not. */

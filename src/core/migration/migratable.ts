@@ -28,23 +28,28 @@ export function migratable(
   const { inventory } = virtualMachine;
   const others = inventory.hosts.filter(({ name }) => name !== instance.spec.host);
   const lasting = lastingObstacles(migrationRequest(virtualMachine, instance), inventory);
-  const refusals: { readonly reason: string; readonly message: string }[] = [];
+  const refusals: HostRefusal[] = [];
   for (const host of others) {
     const target = findHost(host.name);
     const obstacles = target === undefined ? [] : [...lasting(host), ...betweenHosts(source, target, cluster)];
-    const [first] = obstacles;
-    if (first === undefined) return YES;
-    refusals.push({
-      reason: first.reason,
-      message: `${host.name} (${obstacles.map(({ message }) => message).join('; ')})`,
-    });
+    if (obstacles.length === 0) return YES;
+    refusals.push({ host: host.name, obstacles });
   }
+  return noHostTakesIt(refusals);
+}
+
+/** A host, and all that keeps it from ever taking a VM. */
+export interface HostRefusal {
+  readonly host: string;
+  readonly obstacles: readonly { readonly reason: string; readonly message: string }[];
+}
+
+/** That no other host of its Cluster can ever take a VM, with the reason of most of them. */
+export function noHostTakesIt(refusals: readonly HostRefusal[]): Verdict {
   if (refusals.length === 0) return no('NoOtherHost', 'its Cluster has no other host');
-  const why = shortList(
-    refusals.map(({ message }) => message),
-    HOSTS_NAMED,
-  );
-  return no(mostFrequent(refusals), `no other host of its Cluster can take it: ${why}`);
+  const why = refusals.map(({ host, obstacles }) => `${host} (${obstacles.map(({ message }) => message).join('; ')})`);
+  const reasons = refusals.flatMap(({ obstacles: [first] }) => first ?? []);
+  return no(mostFrequent(reasons), `no other host of its Cluster can take it: ${shortList(why, HOSTS_NAMED)}`);
 }
 
 function betweenHosts(source: Host | undefined, target: Host, cluster: MigrationSituation['cluster']) {

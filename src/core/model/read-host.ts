@@ -56,8 +56,16 @@ export function maintenanceOf({ spec, status }: Host): 'Spec' | 'NodeCordoned' |
   return status?.nodeCordoned && spec.evacuateWhenCordoned ? 'NodeCordoned' : undefined;
 }
 
+/** Whether high availability takes the host for silent, or for off. */
+export function isSilent({ status }: Host): boolean {
+  const { availability, bootID } = status ?? {};
+  return availability !== undefined && availability.state !== 'Online' && availability.bootID === bootID;
+}
+
 /** Whether the host can run VMs now, as its condition `Ready` says. */
-export function readiness({ status }: Host): Verdict {
+export function readiness(host: Host): Verdict {
+  const { status } = host;
+  if (isSilent(host)) return no('HostNotReady', `${status?.availability?.state}: ${status?.availability?.message}`);
   const ready = status?.conditions.find(({ type }) => type === 'Ready');
   if (ready?.status === 'True') return YES;
   return no(

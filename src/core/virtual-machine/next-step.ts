@@ -14,6 +14,8 @@ export interface VirtualMachineInput {
   /** Absent: deleted, or never there. */
   readonly vm: VirtualMachine | undefined;
   readonly instance: VirtualMachineInstance | undefined;
+  /** Its host is proven to run nothing of it, without having said so. */
+  readonly isProvenOff: boolean;
   readonly references: References;
   readonly cluster: ClusterChoice;
   /** CPU model that the Cluster's VMs are to see. */
@@ -50,14 +52,14 @@ export type Step =
 const NOTHING: Step = { step: 'Nothing' };
 
 export function nextStep(input: VirtualMachineInput): Step {
-  const { vm, instance } = input;
+  const { vm, instance, isProvenOff } = input;
   // Whatever has changed meanwhile waits for the migration, which is cancelled where the VM is not to run on.
   if (instance?.spec.migration !== undefined) return NOTHING;
-  if (instance !== undefined && isOrphan(vm, instance)) return retire(instance);
+  if (instance !== undefined && isOrphan(vm, instance)) return retire(instance, isProvenOff);
   if (vm === undefined || vm.metadata.deletionTimestamp !== undefined) return NOTHING;
   // A deleted instance cannot be kept: it is stopped with grace, and the VM is placed anew.
-  if (instance?.metadata.deletionTimestamp !== undefined) return retire(instance);
-  if (vm.spec.runStrategy === 'Halted') return instance === undefined ? NOTHING : retire(instance, vm);
+  if (instance?.metadata.deletionTimestamp !== undefined) return retire(instance, isProvenOff);
+  if (vm.spec.runStrategy === 'Halted') return instance === undefined ? NOTHING : retire(instance, isProvenOff, vm);
   return instance === undefined ? start(vm, input) : follow(vm, instance, input);
 }
 
@@ -81,8 +83,8 @@ export function isConfirmedOff({ metadata, spec, status }: VirtualMachineInstanc
   );
 }
 
-function retire(instance: VirtualMachineInstance, vm?: VirtualMachine): Step {
-  if (isConfirmedOff(instance)) return { step: 'ReleaseInstance', instance };
+function retire(instance: VirtualMachineInstance, isProvenOff: boolean, vm?: VirtualMachine): Step {
+  if (isConfirmedOff(instance) || isProvenOff) return { step: 'ReleaseInstance', instance };
   const gracePeriodSeconds = vm?.spec.terminationGracePeriodSeconds ?? instance.spec.gracePeriodSeconds;
   return update(instance, { ...instance.spec, powerState: 'Off', gracePeriodSeconds });
 }
@@ -123,15 +125,13 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
   if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
   const resolution = resolveDevices(vm, input.references);
-  const { disks, nics, cloudInit, host, epoch, cpu } = instance.spec;
+  const { disks, nics, cloudInit, host, epoch, cpu, failover } = instance.spec;
   // While something new is missing the VM goes on with the devices that it has.
   const devices = resolution.ok ? resolution.devices : { disks, nics };
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
-  return update(
-    instance,
-    instanceSpec(vm, devices, { host, epoch, cpuModel: nextCpuModel(cpu.model, host, input) }, sealed),
-  );
+  const assignment = { host, epoch, cpuModel: nextCpuModel(cpu.model, host, input) };
+  return update(instance, { ...instanceSpec(vm, devices, assignment, sealed), failover });
 }
 
 /** The Cluster's model, which the guest gets at its next power cycle; the old one where its host could not present the new. */

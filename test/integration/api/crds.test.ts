@@ -84,6 +84,7 @@ describe('the CRDs', () => {
     ['Image', 'Pending'],
     ['Cluster', undefined],
     ['Datastore', undefined],
+    ['HAPolicy', undefined],
     ['VirtualSwitch', undefined],
     ['PortGroup', undefined],
     ['RuleGroup', undefined],
@@ -107,6 +108,7 @@ describe('the CRDs', () => {
       maintenance: 'Disabled',
       evacuateWhenCordoned: true,
       reserved: { cpu: 0, memory: 0 },
+      power: {},
     });
   });
 

@@ -29,6 +29,7 @@ function object(kind: string, spec: object, name = 'rules'): AnyObject {
   return { apiVersion: 'drover.dev/v1alpha1', kind, metadata: { name }, spec };
 }
 const vm = (spec: object, name?: string) => object('VirtualMachine', { memory: { size: '1Gi' }, ...spec }, name);
+const bmc = { address: '192.0.2.21', credentialsSecret: 'bmc' };
 const host = (name: string) => object('Host', {}, name);
 const volume = (spec: object, name?: string) => object('Volume', { datastoreName: 'shared', ...spec }, name);
 const ruleGroup = (spec: object) => object('RuleGroup', { virtualMachines: { names: ['web'] }, ...spec });
@@ -144,6 +145,20 @@ const ROWS: readonly Row[] = [
     field: 'spec.hostSelector.matchExpressions[0]',
     message: 'In and NotIn need at least one value; Exists and DoesNotExist take none',
     accepted: vm(selector('In', ['north'])),
+  },
+  {
+    rule: 'a host is dead later than it is a suspect',
+    refused: object('HAPolicy', { failureDetection: { suspectAfterSeconds: 10, deadAfterSeconds: 10 } }),
+    field: 'spec.failureDetection.deadAfterSeconds',
+    message: 'must be longer than suspectAfterSeconds',
+    accepted: object('HAPolicy', { failureDetection: { suspectAfterSeconds: 10, deadAfterSeconds: 11 } }),
+  },
+  {
+    rule: 'a BMC of type IPMI has no fields of Redfish',
+    refused: object('Host', { power: { bmc: { ...bmc, type: 'IPMI', systemID: '1' } } }),
+    field: 'spec.power.bmc.type',
+    message: 'systemID, certificateAuthority and insecureSkipVerify belong to type Redfish',
+    accepted: object('Host', { power: { bmc: { ...bmc, type: 'Redfish', systemID: '1' } } }),
   },
   {
     rule: 'a selector of hosts for a Cluster compares with nothing where it must not',

@@ -49,6 +49,16 @@ const RULES: readonly Samples[] = [
     accepted: ['1Mi', 1048576, '10Gi'],
   },
   {
+    message: 'is no address: write a host name',
+    refused: ['', 'https://bmc', 'bmc:443', 'a b', '-a', 'fe80::1', 'bmc/redfish'],
+    accepted: ['bmc-1', 'bmc.example.org', '192.0.2.21', '[2001:db8::1]'],
+  },
+  {
+    message: 'is no Id of a system',
+    refused: ['', 'a/b', 'a b', '../1'],
+    accepted: ['1', 'System.Embedded.1', '437XR1138R2'],
+  },
+  {
     message: 'is no label value',
     refused: ['-a', 'a-', 'a b', 'a/b', 'ä'],
     accepted: ['', 'a', 'A.b_c-1', 'a'.repeat(63)],

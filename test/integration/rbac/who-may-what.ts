@@ -21,7 +21,7 @@ const AGENT_MAY = [
 
 const OPERATOR_MAY = [
   ...EVERYBODY,
-  ...lines('drover.dev', ['clusters', 'datastores', 'hosts', 'virtualswitches'], READ, CLUSTER),
+  ...lines('drover.dev', ['clusters', 'datastores', 'hapolicies', 'hosts', 'virtualswitches'], READ, CLUSTER),
   ...lines(
     'drover.dev',
     ['images', 'migrations', 'portgroups', 'rulegroups', 'virtualmachineinstances', 'virtualmachines', 'volumes'],
@@ -30,7 +30,7 @@ const OPERATOR_MAY = [
   ),
   ...lines(
     'drover.dev',
-    ['clusters/status', 'datastores/status', 'hosts/status', 'virtualswitches/status'],
+    ['clusters/status', 'datastores/status', 'hapolicies/status', 'hosts/status', 'virtualswitches/status'],
     ['patch'],
     CLUSTER,
   ),

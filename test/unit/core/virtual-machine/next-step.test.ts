@@ -8,6 +8,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
   return {
     vm: virtualMachine(),
     instance: undefined,
+    isProvenOff: false,
     references: { volumes: new Map(), portGroups: new Map(), volumeUsers: new Map() },
     cluster: { ok: true, cluster: 'lab' },
     cpuModel: { ok: true, model: undefined },

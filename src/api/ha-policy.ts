@@ -1,0 +1,156 @@
+import * as z from 'zod';
+import { withRules } from './common/cel.ts';
+import { Conditions } from './common/condition.ts';
+import { defineKind } from './common/kind.ts';
+import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
+
+/** Longest delay of a policy: a day. */
+const LONGEST_DELAY_SECONDS = 86_400;
+
+const HostFault = z
+  .object({
+    action: z.enum(['None', 'RestoreOnOriginalHost', 'Restart']).default('Restart').meta({
+      description:
+        'What becomes of the VMs of a host that is dead. Restart (default): they are started on other hosts. RestoreOnOriginalHost: they wait for their host and are started there. None: they stay off until an administrator restarts them.',
+    }),
+    delaySeconds: z.int().min(0, 'cannot be negative: 0 acts at once').max(LONGEST_DELAY_SECONDS).default(0).meta({
+      description:
+        'How long a dead host may take to come back before its VMs are started elsewhere, in seconds, counted from the moment that its silence was noticed. Default 0.',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'What is done when a host dies. Default: its VMs are restarted on other hosts at once.' });
+
+const FailureDetection = withRules(
+  z.object({
+    suspectAfterSeconds: z
+      .int()
+      .min(4, 'is less than an agent needs to renew its lease (3 s)')
+      .max(3600)
+      .default(4)
+      .meta({
+        description:
+          'After how long without a sign of life a host is a suspect, in seconds: it gets no VMs, and is asked directly. Default 4.',
+      }),
+    deadAfterSeconds: z
+      .int()
+      .min(6, 'is too short: a host must have missed two renewals of its lease (3 s each)')
+      .max(3600)
+      .default(8)
+      .meta({
+        description:
+          'After how long without a sign of life on any path a host is taken for dead, and is fenced, in seconds. A host whose device reads that its power is off is dead at once. Default 8.',
+      }),
+  }),
+  {
+    rule: 'self.deadAfterSeconds > self.suspectAfterSeconds',
+    message: 'must be longer than suspectAfterSeconds: a host is asked directly before it is taken for dead',
+    fieldPath: '.deadAfterSeconds',
+  },
+);
+
+const Fencing = z
+  .object({
+    order: z
+      .array(z.enum(['BMC']))
+      .max(1)
+      .default(['BMC'])
+      .meta({
+        description:
+          'By what a dead host is proven to be off, in the order in which it is tried. BMC: the device in Host.spec.power.bmc cuts the power and confirms it. Empty: only an administrator can confirm it. Default: BMC.',
+        'x-kubernetes-list-type': 'set',
+      }),
+    timeoutSeconds: z
+      .int()
+      .min(5)
+      .max(600)
+      .default(30)
+      .meta({ description: 'How long one attempt may take until the power is read as off, in seconds. Default 30.' }),
+    maxSimultaneousPercent: z
+      .int()
+      .min(0, 'cannot be negative: 0 allows one host at a time')
+      .max(100)
+      .default(50)
+      .meta({
+        description:
+          'Of how many hosts of a Cluster, in percent, at least one, the loss at the same time is believed. Are more of them silent, the network is at fault and not the hosts: none is fenced. Default 50.',
+      }),
+  })
+  .prefault({})
+  .meta({ description: 'How a host is made sure to be off before its VMs run elsewhere. Default: by its BMC.' });
+
+const Restart = z
+  .object({
+    maxConcurrentPerHost: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(8)
+      .meta({ description: 'How many VMs a host starts at once during a recovery. Default 8.' }),
+  })
+  .prefault({})
+  .meta({ description: 'How VMs are started elsewhere. Default: the defaults below.' });
+
+const HAPolicySpec = z
+  .object({
+    hostFault: HostFault,
+    failureDetection: FailureDetection.prefault({}).meta({
+      description: 'How soon a host counts as dead. Default: after 8 s.',
+    }),
+    fencing: Fencing,
+    restart: Restart,
+  })
+  .prefault({})
+  .meta({ description: 'What high availability does about faults. Default: the defaults below.' });
+
+const HAPolicyStatus = z
+  .object({
+    observedGeneration: ObservedGeneration,
+    clusters: z.array(z.string().max(253)).max(64).optional().meta({
+      description: 'Clusters that it is in effect in, by name; at most 64. Absent: none.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+    conditions: Conditions,
+  })
+  .meta({ description: 'Where it is in effect; written by the operator. Default: not seen yet, with Ready Unknown.' });
+
+export const HAPolicy = defineKind({
+  kind: 'HAPolicy',
+  plural: 'hapolicies',
+  shortName: 'hap',
+  scope: 'Cluster',
+  description:
+    'What high availability does when a host dies: how soon it counts as dead, how that is proven, and what becomes of its VMs. A Cluster names one in spec.ha.policyName.',
+  example: { metadata: { name: 'patient' }, spec: { hostFault: { action: 'Restart', delaySeconds: 60 } } },
+  conditions: {
+    Ready: 'The policy can be carried out. False: the message says what is wrong with it.',
+  },
+  spec: HAPolicySpec,
+  status: HAPolicyStatus,
+  initialStatus: NOT_SEEN_YET,
+  columns: [
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: ".status.conditions[?(@.type=='Ready')].status",
+      description: 'Whether it can be carried out',
+    },
+    {
+      name: 'Host Fault',
+      type: 'string',
+      jsonPath: '.spec.hostFault.action',
+      description: 'What a dead host leads to',
+    },
+    {
+      name: 'Delay',
+      type: 'integer',
+      jsonPath: '.spec.hostFault.delaySeconds',
+      description: 'How long a dead host may take to come back, in seconds',
+    },
+    { name: 'Fencing', type: 'string', jsonPath: '.spec.fencing.order', description: 'How a host is proven to be off' },
+    { name: 'Clusters', type: 'string', jsonPath: '.status.clusters', description: 'Clusters that it is in effect in' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation' },
+  ],
+});
+export type HAPolicy = z.output<typeof HAPolicy.object>;
+export type HAPolicySpec = HAPolicy['spec'];

@@ -1,0 +1,111 @@
+import { Host, type HostStatus } from '../../api/host.ts';
+import { policyOf } from '../../core/ha/policy.ts';
+import type { ObjectKey } from '../../kube/index.ts';
+import {
+  type ConditionInput,
+  Controller,
+  done,
+  type ReconcileContext,
+  requeueAfter,
+  setConditions,
+  source,
+} from '../../runtime/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { FIELD_MANAGERS } from '../field-managers.ts';
+import { writeStatus } from '../write-status.ts';
+import { BmcError, bmcFailure, bmcOf } from './bmc.ts';
+
+const TYPE = 'FencingReady';
+/** How often a BMC is asked that answered, and one that did not. */
+const ASK_EVERY_MS = 60_000;
+const ASK_AGAIN_MS = 15_000;
+
+/** Asks the hosts' BMCs again and again, so that what is wrong with one is known before the day that it is needed. */
+export function fencingReadyController(deps: ControllerDependencies): Controller {
+  const { clusters, haPolicies, hosts } = deps.informers;
+  const asked = new Map<string, { readonly of: string; readonly atMs: number; readonly ok: boolean }>();
+  return new Controller({
+    name: 'fencingReady',
+    concurrency: 16,
+    sources: [source(hosts), source(clusters, () => hosts.keys()), source(haPolicies, () => hosts.keys())],
+    reconcile: async (key, context) => {
+      const host = deps.informers.hosts.get(key);
+      if (host === undefined) {
+        asked.delete(key);
+        return done;
+      }
+      // Hosts change all the time; that is no reason to ask their BMCs.
+      const of = JSON.stringify([host.spec.power, host.status?.systemUUID, fencingOf(key, deps)]);
+      const known = asked.get(key);
+      const dueMs = known?.of === of ? known.atMs + (known.ok ? ASK_EVERY_MS : ASK_AGAIN_MS) : 0;
+      const waitMs = dueMs - deps.clock.monotonicMs();
+      if (waitMs > 0) return requeueAfter(waitMs, 'its BMC was asked a short while ago');
+      const ok = await look(host, context, deps);
+      asked.set(key, { of, atMs: deps.clock.monotonicMs(), ok });
+      return requeueAfter(ok ? ASK_EVERY_MS : ASK_AGAIN_MS, 'its BMC is asked again');
+    },
+    log: deps.log,
+    metrics: deps.metrics,
+    clock: deps.clock,
+  });
+}
+
+/** Whether the host is to be fenced if it dies, and by what. */
+function fencingOf(host: ObjectKey, { inventories, informers }: ControllerDependencies): readonly string[] | undefined {
+  const name = inventories.clusterOf(host);
+  const choice = policyOf(name === undefined ? undefined : informers.clusters.get(name), (policy) =>
+    informers.haPolicies.get(policy),
+  );
+  return choice.ok && choice.enabled ? choice.policy.fencing.order : undefined;
+}
+
+/** @returns whether all is well, as far as it matters. */
+async function look(host: Host, { signal, clock }: ReconcileContext, deps: ControllerDependencies): Promise<boolean> {
+  const { powerState, condition } = await judge(host, deps, signal);
+  const before = (host.status?.conditions ?? []).filter(({ type }) => type === TYPE);
+  // A host without BMC whose Cluster has no high availability need not say so.
+  if (condition === undefined && before.length === 0 && powerState === undefined) return true;
+  const conditions =
+    condition === undefined
+      ? []
+      : [...setConditions(before, [{ ...condition, observedGeneration: host.metadata.generation }], clock.now())];
+  const status = { ...(powerState !== undefined && { powerState }), ...(conditions.length > 0 && { conditions }) };
+  const options = { fieldManager: FIELD_MANAGERS.fencingReady, signal };
+  const written = await writeStatus(deps.client, Host, host, status, options);
+  if (written && condition !== undefined && before[0]?.reason !== condition.reason) {
+    const type = condition.status === 'True' ? 'Normal' : 'Warning';
+    const { reason, message: note } = condition;
+    deps.events.record({ regarding: host, type, reason, action: 'Probing', note });
+  }
+  return condition?.status !== 'False';
+}
+
+interface Judgement {
+  readonly powerState?: NonNullable<HostStatus['powerState']>;
+  /** Absent: nothing is asked of the host. */
+  readonly condition?: ConditionInput;
+}
+
+async function judge(host: Host, deps: ControllerDependencies, signal: AbortSignal): Promise<Judgement> {
+  const order = fencingOf(host.metadata.name, deps);
+  const not = (reason: string, message: string): Judgement => ({
+    condition: { type: TYPE, status: 'False', reason, message },
+  });
+  if (order !== undefined && !order.includes('BMC')) {
+    return not(
+      'NoFencingMethod',
+      'the HAPolicy has no way to prove that a host is off (fencing.order is empty): the VMs of a dead host wait until an administrator confirms it',
+    );
+  }
+  try {
+    const { state } = await (await bmcOf(host, deps.client, deps.openDevice, signal)).readState(signal);
+    const message = `its BMC answers and reads that the host is ${state.toLowerCase()}`;
+    return { powerState: state, condition: { type: TYPE, status: 'True', reason: 'BMCAnswers', message } };
+  } catch (error) {
+    const { reason, message } = bmcFailure(error);
+    const isAbsent = error instanceof BmcError && error.reason === 'NoBMC';
+    if (isAbsent && order === undefined) return {};
+    const then = 'If the host dies, its VMs wait until that is mended, or an administrator confirms that it is off';
+    return not(reason, `${message}. ${then}`);
+  }
+}

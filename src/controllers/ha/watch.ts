@@ -1,0 +1,196 @@
+import { isDeepStrictEqual } from 'node:util';
+import { CONFIRM_FENCED_ANNOTATION } from '../../api/common/names.ts';
+import { Host } from '../../api/host.ts';
+import type { HostAvailability } from '../../api/host-availability.ts';
+import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
+import { policyOf } from '../../core/ha/policy.ts';
+import { needsProof, shouldRun } from '../../core/ha/proof.ts';
+import { keyOf, type ObjectKey } from '../../kube/index.ts';
+import { confirmOff, PowerError } from '../../power/index.ts';
+import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
+import type { ControllerDependencies } from '../deps.ts';
+import { FIELD_MANAGERS } from '../field-managers.ts';
+import { hostsOfLease } from '../host/lease.ts';
+import { BY_HOST } from '../informers.ts';
+import { writeStatus } from '../write-status.ts';
+import { askAgent } from './ask-agent.ts';
+import { BmcError, bmcFailure, bmcOf } from './bmc.ts';
+
+/** A silent host must not wait until others have been fenced. */
+const CONCURRENCY = 64;
+/** A pass that cuts the power of a host takes as long as its BMC, and the policy allows up to ten minutes. */
+const PASS_TIMEOUT_MS = 660_000;
+/** A host that has not renewed its lease for so long has missed a renewal (every 3 s). */
+const MISSED_ONE_MS = 4_000;
+/** Hosts whose loss is so young count as lost at the same time. */
+const SAME_TIME_MS = 60_000;
+/** Between two readings of a power that is being cut. */
+const READ_EVERY_MS = 250;
+
+/** What this process knows of a host besides what the cache shows. */
+interface Memory {
+  /** Written last; the cache may not show it yet. */
+  written?: { readonly uid: string; readonly availability: HostAvailability | undefined };
+  unanswered: number;
+}
+
+/** Watches the hosts of Clusters that have high availability, and makes sure that those which have died are off. */
+export function hostWatchController(deps: ControllerDependencies): Controller {
+  const { clusters, haPolicies, hosts, leases } = deps.informers;
+  const memories = new Map<string, Memory>();
+  return new Controller({
+    name: 'hostWatch',
+    concurrency: CONCURRENCY,
+    reconcileTimeoutMs: PASS_TIMEOUT_MS,
+    sources: [
+      source(hosts),
+      source(leases, ({ object }) => hostsOfLease(object)),
+      source(clusters, () => hosts.keys()),
+      source(haPolicies, () => hosts.keys()),
+    ],
+    reconcile: async (key, context) => {
+      const memory = memories.get(key) ?? { unanswered: 0 };
+      memories.set(key, memory);
+      return await reconcile(key, context, memory, deps);
+    },
+    log: deps.log,
+    metrics: deps.metrics,
+    clock: deps.clock,
+  });
+}
+
+async function reconcile(
+  key: ObjectKey,
+  context: ReconcileContext,
+  memory: Memory,
+  deps: ControllerDependencies,
+): Promise<Result> {
+  const { informers, inventories } = deps;
+  const host = informers.hosts.get(key);
+  const bootID = host?.status?.bootID;
+  if (host === undefined || bootID === undefined) return done;
+  const clusterName = inventories.clusterOf(key);
+  const cluster = clusterName === undefined ? undefined : informers.clusters.get(clusterName);
+  const choice = policyOf(cluster, (name) => informers.haPolicies.get(name));
+  if (!choice.ok || !choice.enabled || cluster === undefined) {
+    if (host.status?.availability !== undefined) await write(host, undefined, memory, deps, context);
+    return done;
+  }
+  const before = knownOf(host, memory);
+  const heartbeat = deps.heartbeats.of(key);
+  const isSuspicious =
+    heartbeat.silentMs >= choice.policy.failureDetection.suspectAfterSeconds * 1000 ||
+    (before?.bootID === bootID && before.state !== 'Online');
+  const isFenced = before?.bootID === bootID && before.state === 'Fenced';
+  const [answers, power] = await Promise.all([
+    isSuspicious ? askAgent(host, context.signal) : undefined,
+    isSuspicious && !isFenced && choice.policy.fencing.order.includes('BMC')
+      ? readPower(host, deps, context.signal)
+      : ({ kind: 'None', message: 'it was not asked' } as const),
+  ]);
+  memory.unanswered = answers === false ? memory.unanswered + 1 : 0;
+  const step = nextHostStep({
+    nowMs: context.clock.now().getTime(),
+    host: key,
+    bootID,
+    before,
+    policy: choice.policy,
+    // The wait for the answers was silence, too.
+    heartbeat: deps.heartbeats.of(key),
+    answers,
+    unanswered: memory.unanswered,
+    power,
+    toRecover: toRecoverOn(key, deps),
+    cluster: silenceOf(cluster.metadata.name, deps),
+    confirmed: host.metadata.annotations[CONFIRM_FENCED_ANNOTATION],
+  });
+  await write(host, step.availability, memory, deps, context);
+  if (step.fence) {
+    const outcome = await fence(host, choice.policy.fencing.timeoutSeconds * 1000, deps, context);
+    const after = afterFence(step.availability, outcome, context.clock.now().getTime());
+    await write(host, after, memory, deps, context);
+    return requeueAfter(1_000, 'its power was cut, or could not be');
+  }
+  return step.againMs === undefined ? done : requeueAfter(step.againMs, step.availability.reason);
+}
+
+function knownOf({ metadata, status }: Host, { written }: Memory): HostAvailability | undefined {
+  return written?.uid === metadata.uid ? written.availability : status?.availability;
+}
+
+async function readPower(
+  host: Host,
+  { client, openDevice }: ControllerDependencies,
+  signal: AbortSignal,
+): Promise<HostInput['power']> {
+  try {
+    const { state } = await (await bmcOf(host, client, openDevice, signal)).readState(signal);
+    return { kind: 'Read', state };
+  } catch (error) {
+    const { message } = bmcFailure(error);
+    return error instanceof BmcError && error.reason === 'NoBMC'
+      ? { kind: 'None', message: 'it has no BMC (spec.power.bmc)' }
+      : { kind: 'Failed', message };
+  }
+}
+
+/** Cuts the power and reads that it is off. The state that says so has been written before. */
+async function fence(
+  host: Host,
+  deadlineMs: number,
+  { client, openDevice }: ControllerDependencies,
+  { signal, clock, log }: ReconcileContext,
+): Promise<FenceOutcome> {
+  log.warn({ host: host.metadata.name, bootID: host.status?.bootID }, 'cutting the power of the host');
+  try {
+    const device = await bmcOf(host, client, openDevice, signal);
+    const outcome = await confirmOff(device, { deadlineMs, intervalMs: READ_EVERY_MS, clock }, signal);
+    return outcome.ok ? { ok: true } : { ok: false, message: outcome.message };
+  } catch (error) {
+    if (!(error instanceof PowerError || error instanceof BmcError)) throw error;
+    return { ok: false, message: error.message };
+  }
+}
+
+/** VMs that would run elsewhere, if only it were proven that they do not run there. */
+function toRecoverOn(host: string, { informers }: ControllerDependencies): number {
+  return informers.instances.byIndex(BY_HOST, host).filter((instance) => {
+    const vm = informers.virtualMachines.get(keyOf(instance));
+    return needsProof(instance) && shouldRun(vm, instance);
+  }).length;
+}
+
+/** How many hosts a Cluster has, and how many of them went silent at about the same time. */
+function silenceOf(cluster: string, { informers, inventories, heartbeats, clock }: ControllerDependencies) {
+  const hosts = informers.hosts
+    .list()
+    .filter(({ metadata, status }) => status?.bootID !== undefined && inventories.clusterOf(metadata.name) === cluster);
+  const silent = hosts.filter(({ metadata, status }) => {
+    if (heartbeats.of(metadata.name).silentMs < MISSED_ONE_MS) return false;
+    const { state, since = '' } = status?.availability ?? {};
+    return state !== 'Fenced' || clock.now().getTime() - Date.parse(since) < SAME_TIME_MS;
+  });
+  return { hosts: hosts.length, silent: silent.length };
+}
+
+async function write(
+  host: Host,
+  availability: HostAvailability | undefined,
+  memory: Memory,
+  { client, events }: ControllerDependencies,
+  { signal, log }: ReconcileContext,
+): Promise<void> {
+  const before = knownOf(host, memory);
+  if (isDeepStrictEqual(before, availability)) return;
+  const status = availability === undefined ? {} : { availability };
+  await writeStatus(client, Host, host, status, { fieldManager: FIELD_MANAGERS.hostWatch, signal });
+  memory.written = { uid: host.metadata.uid, availability };
+  if (availability === undefined || (before?.state === availability.state && before.reason === availability.reason))
+    return;
+  const { state, reason, message: note, bootID } = availability;
+  log.warn({ host: host.metadata.name, state, reason, bootID, note }, 'the host is in another state');
+  // That a host goes on as it began is no news.
+  if (before === undefined && state === 'Online') return;
+  const type = state === 'Online' && reason === 'Alive' ? 'Normal' : 'Warning';
+  events.record({ regarding: host, type, reason, action: state, note });
+}

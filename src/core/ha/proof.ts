@@ -1,0 +1,72 @@
+import type { Host } from '../../api/host.ts';
+import type { ProofMethod } from '../../api/host-availability.ts';
+import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+
+/** Why nothing of a VM's placement runs on its host, nor ever will. */
+export interface Proof {
+  readonly method: ProofMethod | 'NeverStarted';
+  /** Boot that is over. Absent: the host had not begun to start it. */
+  readonly bootID?: string;
+  /** RFC 3339. */
+  readonly detectedAt: string;
+  /** RFC 3339. Absent: nothing had to be proven. */
+  readonly fencedAt?: string;
+}
+
+/**
+ * The proof that a placement is over although its host has not confirmed it. Undefined: there is none, and silence is not one.
+ *
+ * It holds together with two other rules. A host starts a VM only after it has written, with its boot, into the status of this
+ * very placement; and whoever acts on the proof changes the instance only if nobody has changed it since it was read. So a host
+ * that is back, or was never dead, either writes first, and the proof is not acted upon, or it finds another placement and starts nothing.
+ */
+export function proofFor(instance: VirtualMachineInstance, host: Host | undefined): Proof | undefined {
+  const availability = host?.status?.availability;
+  if (host === undefined || availability === undefined || instance.spec.migration !== undefined) return undefined;
+  const { state, detectedAt, fence } = availability;
+  const claim = claimOf(instance);
+  if (claim.kind === 'None') {
+    // There is no hurry to take it from a host that may go on in a moment.
+    const isGivenUp = state === 'Dead' || state === 'Fencing' || state === 'Fenced';
+    return isGivenUp && detectedAt !== undefined ? { method: 'NeverStarted', detectedAt } : undefined;
+  }
+  if (fence?.confirmedAt === undefined) return undefined;
+  const bootID = claim.kind === 'Boot' ? claim.bootID : host.status?.bootID;
+  if (bootID === undefined || fence.bootID !== bootID) return undefined;
+  const { method, confirmedAt: fencedAt } = fence;
+  return { method, bootID, detectedAt: detectedAt ?? fence.startedAt, fencedAt };
+}
+
+/** What the host of a placement has said that it may run. */
+type Claim =
+  | { readonly kind: 'None' }
+  | { readonly kind: 'Boot'; readonly bootID: string }
+  /** It came by a migration, and runs in the boot that its host had then. */
+  | { readonly kind: 'Arrived' };
+
+function claimOf({ spec, status }: VirtualMachineInstance): Claim {
+  if (status?.observedEpoch === spec.epoch && status.host === spec.host) {
+    return status.bootID === undefined ? { kind: 'Arrived' } : { kind: 'Boot', bootID: status.bootID };
+  }
+  // Anything but the clear case of a placement that a decision has made is taken for a running one.
+  const isNew = status === undefined || spec.failover?.epoch === spec.epoch;
+  return isNew ? { kind: 'None' } : { kind: 'Arrived' };
+}
+
+/** Whether the host of the placement has begun it, or may have: nobody else may run it without proof. */
+export function needsProof(instance: VirtualMachineInstance): boolean {
+  return claimOf(instance).kind !== 'None';
+}
+
+/** Whether the VM is to run, and on another host if need be. */
+export function shouldRun(
+  vm: VirtualMachine | undefined,
+  { metadata, spec, status }: VirtualMachineInstance,
+): vm is VirtualMachine {
+  if (vm === undefined || vm.metadata.uid !== spec.virtualMachineUID) return false;
+  if (vm.metadata.deletionTimestamp !== undefined || metadata.deletionTimestamp !== undefined) return false;
+  if (!vm.spec.ha.enabled || vm.spec.runStrategy === 'Halted' || spec.powerState === 'Off') return false;
+  // A guest that switched itself off was off before its host was.
+  return !(status?.phase === 'Off' && status.observedEpoch === spec.epoch);
+}

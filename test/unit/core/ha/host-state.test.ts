@@ -1,0 +1,413 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HAPolicy } from '../../../../src/api/ha-policy.ts';
+import type { HostAvailability } from '../../../../src/api/host-availability.ts';
+import { afterFence, type HostInput, nextHostStep } from '../../../../src/core/ha/host-state.ts';
+
+const NOW_MS = Date.parse('2026-03-01T12:00:00.000Z');
+const at = (seconds: number) => new Date(NOW_MS + seconds * 1000).toISOString();
+const policy = (spec: object = {}) => HAPolicy.spec.parse(spec);
+const seen = (seconds: number) => ({ kind: 'Seen', silentMs: seconds * 1000 }) as const;
+const ON = { kind: 'Read', state: 'On' } as const;
+const OFF = { kind: 'Read', state: 'Off' } as const;
+const NO_BMC = { kind: 'None', message: 'it has no BMC (spec.power.bmc)' } as const;
+
+/** A host of three that runs VMs, has a BMC, and renewed its lease a second ago. */
+function input(changes: Partial<HostInput> = {}): HostInput {
+  return {
+    nowMs: NOW_MS,
+    host: 'host-2',
+    bootID: 'boot-1',
+    before: state('Online'),
+    policy: policy(),
+    heartbeat: seen(1),
+    answers: undefined,
+    unanswered: 0,
+    power: ON,
+    toRecover: 3,
+    cluster: { hosts: 3, silent: 0 },
+    confirmed: undefined,
+    ...changes,
+  };
+}
+
+function state(name: HostAvailability['state'], changes: Partial<HostAvailability> = {}): HostAvailability {
+  const detectedAt = name === 'Online' ? {} : { detectedAt: at(-10) };
+  return { state: name, since: at(-60), bootID: 'boot-1', reason: 'Alive', message: '', ...detectedAt, ...changes };
+}
+
+/** Silent for so long, asked in vain. */
+const silent = (seconds: number, changes: Partial<HostInput> = {}) =>
+  input({ heartbeat: seen(seconds), answers: false, unanswered: 3, cluster: { hosts: 3, silent: 1 }, ...changes });
+
+const fence = (changes: Partial<NonNullable<HostAvailability['fence']>> = {}) => ({
+  fence: { bootID: 'boot-1', method: 'BMC' as const, startedAt: at(-5), attempts: 1, ...changes },
+});
+
+interface Row {
+  readonly it: string;
+  readonly given: HostInput;
+  readonly state: HostAvailability['state'];
+  readonly reason: string;
+  readonly fence?: boolean;
+}
+
+const ROWS: readonly Row[] = [
+  { it: 'that renews its lease is online', given: input(), state: 'Online', reason: 'Alive' },
+  {
+    it: 'that renews no more but answers is not fenced: only its way to the API server is gone',
+    given: silent(60, { answers: true, unanswered: 0 }),
+    state: 'Online',
+    reason: 'AgentCutOffFromAPI',
+  },
+  { it: 'that has missed a renewal is a suspect', given: silent(5), state: 'Suspect', reason: 'Silent' },
+  {
+    it: 'that was asked only once is still a suspect, however long it is silent',
+    given: silent(60, { unanswered: 1 }),
+    state: 'Suspect',
+    reason: 'Silent',
+  },
+  {
+    it: 'whose power reads off is dead at once',
+    given: silent(5, { power: OFF }),
+    state: 'Fenced',
+    reason: 'PowerIsOff',
+  },
+  {
+    it: 'whose power reads off is believed rather than the network, when many are silent',
+    given: silent(5, { power: OFF, cluster: { hosts: 3, silent: 3 } }),
+    state: 'Fenced',
+    reason: 'PowerIsOff',
+  },
+  {
+    it: 'that renews its lease is not dead because its BMC says so',
+    given: input({ power: OFF }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  { it: 'without any sign of life is fenced', given: silent(9), state: 'Fencing', reason: 'CuttingPower', fence: true },
+  {
+    it: 'is fenced also where its BMC could not be read: the order may get through',
+    given: silent(9, { power: { kind: 'Failed', message: 'timeout' } }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'without VMs to recover is left alone',
+    given: silent(60, { toRecover: 0 }),
+    state: 'Dead',
+    reason: 'NothingToRecover',
+  },
+  { it: 'without BMC waits for a proof', given: silent(60, { power: NO_BMC }), state: 'Dead', reason: 'NoProof' },
+  {
+    it: 'is not fenced where the policy names no method',
+    given: silent(60, { policy: policy({ fencing: { order: [] } }), power: NO_BMC }),
+    state: 'Dead',
+    reason: 'NoFencingMethod',
+  },
+  {
+    it: 'is not fenced where its VMs wait for it',
+    given: silent(60, { policy: policy({ hostFault: { action: 'RestoreOnOriginalHost' } }) }),
+    state: 'Dead',
+    reason: 'NotToBeFenced',
+  },
+  {
+    it: 'is not fenced where nothing is done about faults',
+    given: silent(60, { policy: policy({ hostFault: { action: 'None' } }) }),
+    state: 'Dead',
+    reason: 'NotToBeFenced',
+  },
+  {
+    it: 'is one of two silent ones of three: the network is at fault',
+    given: silent(60, { cluster: { hosts: 3, silent: 2 } }),
+    state: 'Dead',
+    reason: 'TooManySilent',
+  },
+  {
+    it: 'is one of two silent ones of four: both are fenced',
+    given: silent(60, { cluster: { hosts: 4, silent: 2 } }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'of two is fenced, since one at a time always may be',
+    given: silent(60, { cluster: { hosts: 2, silent: 1 }, policy: policy({ fencing: { maxSimultaneousPercent: 0 } }) }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'has the time to come back that the policy gives it',
+    given: silent(20, {
+      before: state('Dead', { detectedAt: at(-15) }),
+      policy: policy({ hostFault: { delaySeconds: 16 } }),
+    }),
+    state: 'Dead',
+    reason: 'Delayed',
+  },
+  {
+    it: 'is fenced when that time is over',
+    given: silent(20, {
+      before: state('Dead', { detectedAt: at(-16) }),
+      policy: policy({ hostFault: { delaySeconds: 16 } }),
+    }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'is believed to be off when an administrator says so',
+    given: silent(60, { confirmed: 'boot-1', power: NO_BMC }),
+    state: 'Fenced',
+    reason: 'ConfirmedByAdministrator',
+  },
+  {
+    it: 'is not off because an administrator has said so of an earlier boot',
+    given: silent(60, { confirmed: 'boot-0', power: NO_BMC }),
+    state: 'Dead',
+    reason: 'NoProof',
+  },
+  {
+    it: 'that is alive is not off because an administrator says so',
+    given: input({ confirmed: 'boot-1' }),
+    state: 'Online',
+    reason: 'ConfirmationRefused',
+  },
+  {
+    it: 'that was not dead for long enough is not off because an administrator says so',
+    given: silent(5, { confirmed: 'boot-1', power: NO_BMC }),
+    state: 'Suspect',
+    reason: 'Silent',
+  },
+  {
+    it: 'that was silent before the operator began to watch is given time to come up',
+    given: silent(60, { heartbeat: { kind: 'NeverSeen', silentMs: 60_000, oldMs: 3_600_000 } }),
+    state: 'Dead',
+    reason: 'QuietTime',
+  },
+  {
+    it: 'that died together with the operator is fenced by the next one as soon as any',
+    given: silent(9, { heartbeat: { kind: 'NeverSeen', silentMs: 9_000, oldMs: 20_000 } }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'is not judged by an operator that has just begun to watch',
+    given: input({
+      before: state('Dead', { reason: 'Delayed' }),
+      heartbeat: { kind: 'NeverSeen', silentMs: 0, oldMs: 9e9 },
+    }),
+    state: 'Dead',
+    reason: 'Delayed',
+  },
+  {
+    it: 'whose fencing an earlier operator had begun is fenced by the next one at once',
+    given: input({
+      before: state('Fencing', fence()),
+      heartbeat: { kind: 'NeverSeen', silentMs: 0, oldMs: 9e9 },
+      answers: false,
+    }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'whose fencing an earlier operator had carried out is off',
+    given: input({
+      before: state('Fencing', fence()),
+      heartbeat: { kind: 'NeverSeen', silentMs: 0, oldMs: 9e9 },
+      answers: false,
+      power: OFF,
+    }),
+    state: 'Fenced',
+    reason: 'PoweredOff',
+  },
+  {
+    it: 'whose fencing failed is tried again after a while',
+    given: silent(30, {
+      before: state('Fencing', { reason: 'FencingFailed', ...fence({ startedAt: at(-1), message: 'x' }) }),
+    }),
+    state: 'Fencing',
+    reason: 'FencingFailed',
+    fence: false,
+  },
+  {
+    it: 'whose fencing failed is tried again when that is over',
+    given: silent(30, {
+      before: state('Fencing', { reason: 'FencingFailed', ...fence({ startedAt: at(-2), message: 'x' }) }),
+    }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'that comes back while its fencing fails is online',
+    given: input({ before: state('Fencing', { reason: 'FencingFailed', ...fence({ message: 'x' }) }) }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  {
+    it: 'stays fenced although a renewal of before arrives late',
+    given: input({ before: state('Fenced', { reason: 'PoweredOff', ...fence({ confirmedAt: at(-1) }) }) }),
+    state: 'Fenced',
+    reason: 'PoweredOff',
+  },
+  {
+    it: 'that answers although it was proven to be off gives the proof the lie',
+    given: input({ before: state('Fenced', fence({ confirmedAt: at(-1) })), answers: true }),
+    state: 'Suspect',
+    reason: 'ProofContradicted',
+  },
+  {
+    it: 'is online again with another boot',
+    given: input({ bootID: 'boot-2', before: state('Fenced', fence({ confirmedAt: at(-1) })) }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  {
+    it: 'that is silent again after another boot is judged anew',
+    given: silent(5, { bootID: 'boot-2', before: state('Fenced', fence({ confirmedAt: at(-1) })) }),
+    state: 'Suspect',
+    reason: 'Silent',
+  },
+];
+
+describe('a host', () => {
+  it.each(ROWS)('$it', ({ given, state: wanted, reason, fence: isFenced }) => {
+    const step = nextHostStep(given);
+    expect(step.availability).toMatchObject({ state: wanted, reason, bootID: given.bootID });
+    if (isFenced !== undefined) expect(step.fence).toBe(isFenced);
+    else expect(step.fence).toBe(false);
+  });
+
+  it('tells how an administrator helps where nothing proves that it is off', () => {
+    const { message } = nextHostStep(silent(60, { power: NO_BMC })).availability;
+    expect(message).toContain('kubectl annotate host host-2 --overwrite drover.dev/confirm-fenced=boot-1');
+  });
+
+  it('keeps the proof of an earlier boot when it is back', () => {
+    const before = state('Fenced', fence({ confirmedAt: at(-1) }));
+    expect(nextHostStep(input({ bootID: 'boot-2', before })).availability.fence).toEqual(before.fence);
+  });
+
+  it('has no proof any more once it has answered', () => {
+    const before = state('Fenced', fence({ confirmedAt: at(-1) }));
+    expect(nextHostStep(input({ before, answers: true })).availability.fence?.confirmedAt).toBeUndefined();
+  });
+
+  it('counts from the first moment that its silence was noticed', () => {
+    const first = nextHostStep(silent(5)).availability;
+    const later = nextHostStep(silent(6, { nowMs: NOW_MS + 1000, before: first })).availability;
+    expect([first.detectedAt, later.detectedAt]).toEqual([at(0), at(0)]);
+  });
+
+  it('counts the attempts to fence it', () => {
+    const before = state('Fencing', {
+      reason: 'FencingFailed',
+      ...fence({ attempts: 2, startedAt: at(-60), message: 'x' }),
+    });
+    expect(nextHostStep(silent(60, { before })).availability.fence).toMatchObject({ attempts: 3, startedAt: at(-60) });
+  });
+
+  it('changes nothing that is written as long as nothing changes', () => {
+    const first = nextHostStep(input({ before: undefined })).availability;
+    const later = nextHostStep(input({ before: first, nowMs: NOW_MS + 60_000, heartbeat: seen(2) })).availability;
+    expect(later).toEqual(first);
+  });
+});
+
+describe('a fencing', () => {
+  const begun = nextHostStep(silent(9)).availability;
+
+  it('that is confirmed is a proof', () => {
+    const after = afterFence(begun, { ok: true }, NOW_MS + 1000);
+    expect(after).toMatchObject({ state: 'Fenced', fence: { bootID: 'boot-1', confirmedAt: at(1) } });
+  });
+
+  it('that failed says why, and is none', () => {
+    const after = afterFence(begun, { ok: false, message: 'the BMC at 192.0.2.1 does not answer' }, NOW_MS + 1000);
+    expect(after).toMatchObject({ state: 'Fencing', reason: 'FencingFailed' });
+    expect(after.message).toContain('the BMC at 192.0.2.1 does not answer');
+    expect(after.fence?.confirmedAt).toBeUndefined();
+  });
+});
+
+describe('whatever is seen of a host', () => {
+  const inputs = fc.record({
+    heartbeat: fc.oneof(
+      fc.record({ kind: fc.constant('Seen' as const), silentMs: fc.nat(200_000) }),
+      fc.record({ kind: fc.constant('NeverSeen' as const), silentMs: fc.nat(200_000), oldMs: fc.nat(200_000) }),
+    ),
+    answers: fc.constantFrom(true, false, undefined),
+    unanswered: fc.nat(4),
+    power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
+    toRecover: fc.nat(2),
+    cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
+    confirmed: fc.constantFrom('boot-0', 'boot-1', undefined),
+    before: fc.constantFrom(
+      undefined,
+      state('Online'),
+      state('Suspect'),
+      state('Dead'),
+      state('Fencing', fence()),
+      state('Fencing', { reason: 'FencingFailed', ...fence({ message: 'x' }) }),
+      state('Fenced', fence({ confirmedAt: at(-1) })),
+      state('Fenced', { ...fence({ confirmedAt: at(-1), bootID: 'boot-0' }), bootID: 'boot-0' }),
+    ),
+  });
+
+  it('one that gives a sign of life is never fenced, and no new proof is found against it', () => {
+    fc.assert(
+      fc.property(inputs, (changes) => {
+        const given = input(changes);
+        const isAlive = given.answers === true || (given.heartbeat.kind === 'Seen' && given.heartbeat.silentMs < 4_000);
+        if (!isAlive) return;
+        const { availability, fence: isFenced } = nextHostStep(given);
+        expect(isFenced).toBe(false);
+        if (given.answers === true) expect(availability.state).not.toBe('Fenced');
+        if (availability.state === 'Fenced') expect(availability).toEqual(given.before);
+      }),
+    );
+  });
+
+  it('a proof comes from a reading, an administrator, or from before, and from nothing else', () => {
+    fc.assert(
+      fc.property(inputs, (changes) => {
+        const given = input(changes);
+        const { availability } = nextHostStep(given);
+        const proof = availability.fence?.confirmedAt;
+        if (proof === undefined || availability.fence === given.before?.fence) return;
+        const isRead =
+          given.power.kind === 'Read' && given.power.state === 'Off' && availability.fence?.method === 'BMC';
+        const isConfirmed = given.confirmed === given.bootID && availability.fence?.method === 'Administrator';
+        expect(isRead || isConfirmed).toBe(true);
+        expect(availability.fence?.bootID).toBe(given.bootID);
+      }),
+    );
+  });
+
+  it('the power is cut only of one that has been silent for as long as the policy says, or whose fencing was under way', () => {
+    fc.assert(
+      fc.property(inputs, (changes) => {
+        const given = input(changes);
+        if (!nextHostStep(given).fence || given.before?.state === 'Fencing') return;
+        expect(given.heartbeat.silentMs).toBeGreaterThanOrEqual(8_000);
+        expect(given.toRecover).toBeGreaterThan(0);
+        expect(given.cluster.silent).toBeLessThanOrEqual(Math.max(1, Math.floor(given.cluster.hosts / 2)));
+      }),
+    );
+  });
+
+  it('it is looked at again before long', () => {
+    fc.assert(
+      fc.property(inputs, (changes) => {
+        const { againMs, fence: isFenced } = nextHostStep(input(changes));
+        if (!isFenced) expect(againMs).toBeGreaterThan(0);
+        if (!isFenced) expect(againMs).toBeLessThanOrEqual(5_000);
+      }),
+    );
+  });
+});

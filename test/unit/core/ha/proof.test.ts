@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { Host } from '../../../../src/api/host.ts';
+import type { HostAvailability } from '../../../../src/api/host-availability.ts';
+import { proofFor, shouldRun } from '../../../../src/core/ha/proof.ts';
+import { instance, virtualMachine } from '../../../builders/objects.ts';
+
+const FENCE = {
+  bootID: 'boot-1',
+  method: 'BMC',
+  startedAt: '2026-03-01T12:00:04.000Z',
+  attempts: 1,
+  confirmedAt: '2026-03-01T12:00:05.000Z',
+} as const;
+
+function host(availability: Partial<HostAvailability> | undefined, bootID = 'boot-1'): Host {
+  return Host.object.parse({
+    apiVersion: 'drover.dev/v1alpha1',
+    kind: 'Host',
+    metadata: { name: 'h1', uid: 'h', generation: 1 },
+    spec: {},
+    status: {
+      bootID,
+      conditions: [],
+      ...(availability && {
+        availability: {
+          state: 'Fenced',
+          since: '2026-03-01T12:00:05.000Z',
+          bootID,
+          detectedAt: '2026-03-01T12:00:00.000Z',
+          reason: 'PoweredOff',
+          message: '',
+          ...availability,
+        },
+      }),
+    },
+  });
+}
+
+/** What the agent of h1 has written when it ran the VM in that boot. */
+const claimedIn = (bootID: string, epoch = 1) => ({
+  status: { host: 'h1', observedEpoch: epoch, bootID, phase: 'Running', conditions: [] },
+});
+const failover = {
+  fromHost: 'h0',
+  bootID: 'boot-0',
+  proof: 'BMC',
+  detectedAt: '2026-03-01T11:00:00.000Z',
+  decidedAt: '2026-03-01T11:00:01.000Z',
+  epoch: 2,
+};
+
+describe('that nothing of a VM runs on its host', () => {
+  it('is proven by the end of the boot in which it ran', () => {
+    expect(proofFor(instance(claimedIn('boot-1')), host({ fence: FENCE }))).toEqual({
+      method: 'BMC',
+      bootID: 'boot-1',
+      detectedAt: '2026-03-01T12:00:00.000Z',
+      fencedAt: '2026-03-01T12:00:05.000Z',
+    });
+  });
+
+  it.each<[string, Parameters<typeof instance>[0], Host | undefined]>([
+    ['by the end of another boot', claimedIn('boot-2'), host({ fence: FENCE })],
+    [
+      'by a fencing that is not confirmed',
+      claimedIn('boot-1'),
+      host({ state: 'Fencing', fence: { ...FENCE, confirmedAt: undefined } }),
+    ],
+    ['by its silence', claimedIn('boot-1'), host({ state: 'Dead' })],
+    ['by a host that is gone', claimedIn('boot-1'), undefined],
+    ['where nobody watches', claimedIn('boot-1'), host(undefined)],
+    [
+      'while it is being moved: it may run at the target',
+      {
+        ...claimedIn('boot-1'),
+        spec: { migration: { name: 'm', uid: 'm', targetHost: 'h2', order: 'Migrate', transport: 'TLS' } },
+      },
+      host({ fence: FENCE }),
+    ],
+  ])('is not proven %s', (_what, overrides, seen) => {
+    const spec = overrides?.spec?.['migration'] === undefined ? {} : { migration: overrides.spec['migration'] };
+    const made = instance({ ...(overrides?.status && { status: overrides.status }) });
+    expect(proofFor(Object.assign({}, made, { spec: { ...made.spec, ...spec } }), seen)).toBeUndefined();
+  });
+
+  it('needs no proof where the host had never said that it may run it', () => {
+    expect(proofFor(instance(), host({ state: 'Dead' }))).toMatchObject({ method: 'NeverStarted' });
+  });
+
+  it('needs none either where the status is still that of the host before, which is proven to be dead', () => {
+    const moved = instance({
+      spec: { epoch: 2, failover },
+      status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
+    });
+    expect(proofFor(moved, host({ state: 'Dead' }))).toMatchObject({ method: 'NeverStarted' });
+  });
+
+  it('is not taken for sure of a suspect, which may go on in a moment', () => {
+    expect(proofFor(instance(), host({ state: 'Suspect' }))).toBeUndefined();
+  });
+
+  it('needs a proof of a VM that came by a migration, although its host has not said anything of it yet', () => {
+    const arrived = instance({
+      spec: { epoch: 2 },
+      status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
+    });
+    expect(proofFor(arrived, host({ state: 'Dead' }))).toBeUndefined();
+    expect(proofFor(arrived, host({ fence: FENCE }))).toMatchObject({ method: 'BMC', bootID: 'boot-1' });
+    // It may have come after that.
+    expect(proofFor(arrived, host({ state: 'Online', fence: FENCE }, 'boot-2'))).toBeUndefined();
+  });
+});
+
+describe('a VM of a dead host', () => {
+  const running = claimedIn('boot-1');
+
+  it.each<[string, boolean, Parameters<typeof virtualMachine>[0], Parameters<typeof instance>[0]]>([
+    ['that ran', true, {}, running],
+    ['that is halted', false, { spec: { runStrategy: 'Halted' } }, running],
+    ['that is not to be run elsewhere', false, { spec: { ha: { enabled: false } } }, running],
+    ['that is to be off', false, {}, { ...running, spec: { powerState: 'Off' } }],
+    ['that is deleted', false, { metadata: { deletionTimestamp: '2026-03-01T12:00:00Z' } }, running],
+    ['of an earlier one of its name', false, { metadata: { uid: 'other' } }, running],
+    ['that switched itself off', false, {}, { status: { ...running.status, phase: 'Off' } }],
+    ['whose start was under way', true, {}, { status: { ...running.status, phase: 'Starting' } }],
+  ])('%s: is run elsewhere: %s', (_what, expected, vm, changes) => {
+    expect(shouldRun(virtualMachine(vm), instance(changes))).toBe(expected);
+  });
+});

@@ -1,0 +1,219 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type LostVirtualMachine, planRestarts, type RestartInput } from '../../../../src/core/ha/restart-plan.ts';
+import { inventoryOf } from '../../../../src/core/model/inventory.ts';
+import { no } from '../../../../src/core/model/verdict.ts';
+import { group, host, request } from '../../../builders/host-model.ts';
+
+const GIB = 2 ** 30;
+const dead = host('h0', { ready: no('HostNotReady', 'it is off') });
+
+function lost(name: string, changes: { memoryGiB?: number; priority?: LostVirtualMachine['priority'] } = {}) {
+  const { memoryGiB = 1, priority = 'Medium' } = changes;
+  const reserved = { cpuCores: 0, memoryBytes: memoryGiB * GIB };
+  return { request: request({ virtualMachine: `default/${name}`, reserved }), fromHost: 'h0', priority };
+}
+
+function plan(changes: Partial<RestartInput> & { lost: readonly LostVirtualMachine[] }) {
+  const planned = planRestarts({
+    inventory: inventoryOf({
+      hosts: [dead, host('h1'), host('h2')],
+      placements: new Map(changes.lost.map((each) => [each.request.virtualMachine, ['h0']])),
+    }),
+    starting: new Map(),
+    maxConcurrentPerHost: 8,
+    ...changes,
+  });
+  const nameOf = (each: LostVirtualMachine) => each.request.virtualMachine.replace('default/', '');
+  return {
+    restarts: planned.restarts.map((restart) => [nameOf(restart.lost), restart.host]),
+    waiting: planned.waiting.map(nameOf),
+    unplaceable: planned.unplaceable.map((each) => nameOf(each.lost)),
+  };
+}
+
+describe('VMs of a dead host', () => {
+  it('are spread over the others, never back', () => {
+    const { restarts } = plan({ lost: ['a', 'b', 'c', 'd'].map((name) => lost(name)) });
+    expect(restarts).toEqual([
+      ['a', 'h1'],
+      ['b', 'h2'],
+      ['c', 'h1'],
+      ['d', 'h2'],
+    ]);
+  });
+
+  it('are given hosts by priority, then the largest first, then by name', () => {
+    const { restarts } = plan({
+      lost: [
+        lost('small'),
+        lost('large', { memoryGiB: 2 }),
+        lost('also-small'),
+        lost('low', { priority: 'Low', memoryGiB: 4 }),
+        lost('first', { priority: 'Highest' }),
+      ],
+    });
+    expect(restarts.map(([name]) => name)).toEqual(['first', 'large', 'also-small', 'small', 'low']);
+  });
+
+  it('with little priority get no room that a more urgent one needs, although it waits for its turn', () => {
+    const inventory = inventoryOf({
+      hosts: [dead, host('h1', { allocatable: { cpuCores: 8, memoryBytes: 3 * GIB } })],
+    });
+    const all = [
+      lost('a', { priority: 'High' }),
+      lost('b', { memoryGiB: 2, priority: 'High' }),
+      lost('c', { priority: 'Low' }),
+    ];
+    expect(plan({ lost: all, inventory, maxConcurrentPerHost: 1 })).toEqual({
+      restarts: [['b', 'h1']],
+      waiting: ['a'],
+      unplaceable: ['c'],
+    });
+  });
+
+  it('wait while their hosts start others', () => {
+    const { restarts, waiting } = plan({
+      lost: ['a', 'b', 'c'].map((name) => lost(name)),
+      starting: new Map([['h1', 1]]),
+      maxConcurrentPerHost: 2,
+    });
+    expect(restarts).toEqual([
+      ['a', 'h1'],
+      ['b', 'h2'],
+      ['c', 'h2'],
+    ]);
+    expect(waiting).toEqual([]);
+    expect(
+      plan({
+        lost: [lost('a')],
+        starting: new Map([
+          ['h1', 8],
+          ['h2', 9],
+        ]),
+      }),
+    ).toMatchObject({ waiting: ['a'] });
+  });
+
+  it('that belong together find each other on their new host', () => {
+    const members = ['default/a', 'default/b', 'default/c'];
+    const all = ['a', 'b', 'c'].map((name) => lost(name));
+    const inventory = inventoryOf({
+      hosts: [dead, host('h1'), host('h2')],
+      placements: new Map(members.map((member) => [member, ['h0']])),
+      groups: [group({ type: 'KeepTogether', members })],
+    });
+    const { restarts } = plan({ lost: all, inventory });
+    expect(new Set(restarts.map(([, to]) => to))).toEqual(new Set(['h1']));
+  });
+
+  it('that belong together go where there is room for all of them, and not where the first of them likes it best', () => {
+    const members = ['default/a', 'default/b'];
+    const placements = new Map(members.map((member) => [member, ['h0']]));
+    const full = host('h1', { allocatable: { cpuCores: 8, memoryBytes: 100 * GIB }, threads: 1 });
+    const inventory = inventoryOf({
+      hosts: [dead, full, host('h2', { allocatable: { cpuCores: 8, memoryBytes: 3 * GIB }, threads: 2 })],
+      placements,
+      groups: [group({ type: 'KeepTogether', members })],
+    });
+    const large = { ...lost('b'), request: { ...lost('b').request, vcpus: 2 } };
+    expect(plan({ lost: [lost('a'), large], inventory }).restarts).toEqual([
+      ['a', 'h2'],
+      ['b', 'h2'],
+    ]);
+  });
+
+  it('that belong apart are kept apart', () => {
+    const members = ['default/a', 'default/b', 'default/c'];
+    const inventory = inventoryOf({
+      hosts: [dead, host('h1'), host('h2')],
+      placements: new Map(members.map((member) => [member, ['h0']])),
+      groups: [group({ type: 'Separate', members })],
+    });
+    const { restarts, unplaceable } = plan({ lost: ['a', 'b', 'c'].map((name) => lost(name)), inventory });
+    expect(restarts).toEqual([
+      ['a', 'h1'],
+      ['b', 'h2'],
+    ]);
+    expect(unplaceable).toEqual(['c']);
+  });
+});
+
+describe('whatever was lost', () => {
+  const scenario = fc.record({
+    sizes: fc.array(
+      fc.record({
+        memoryGiB: fc.integer({ min: 1, max: 6 }),
+        priority: fc.constantFrom('Highest', 'Medium', 'Lowest'),
+      }),
+      {
+        maxLength: 20,
+      },
+    ),
+    hosts: fc.array(fc.integer({ min: 1, max: 16 }), { minLength: 1, maxLength: 5 }),
+    maxConcurrentPerHost: fc.integer({ min: 1, max: 4 }),
+  });
+
+  function planOf({ sizes, hosts, maxConcurrentPerHost }: typeof scenario extends fc.Arbitrary<infer T> ? T : never) {
+    const all = sizes.map((size, index) =>
+      lost(`vm-${index}`, { ...size, priority: size.priority as LostVirtualMachine['priority'] }),
+    );
+    const models = hosts.map((memoryGiB, index) =>
+      host(`h${index + 1}`, { allocatable: { cpuCores: 8, memoryBytes: memoryGiB * GIB } }),
+    );
+    const inventory = inventoryOf({
+      hosts: [dead, ...models],
+      placements: new Map(all.map((each) => [each.request.virtualMachine, ['h0']])),
+    });
+    return { all, models, planned: planRestarts({ lost: all, inventory, starting: new Map(), maxConcurrentPerHost }) };
+  }
+
+  it('each VM is started once, waits, or fits nowhere; no host gets more than it has, nor more at once than it may', () => {
+    fc.assert(
+      fc.property(scenario, (given) => {
+        const { all, models, planned } = planOf(given);
+        const seen = [
+          ...planned.restarts.map(({ lost: each }) => each),
+          ...planned.waiting,
+          ...planned.unplaceable.map(({ lost: each }) => each),
+        ];
+        expect(seen.map((each) => each.request.virtualMachine).toSorted()).toEqual(
+          all.map((each) => each.request.virtualMachine).toSorted(),
+        );
+        for (const model of models) {
+          const here = planned.restarts.filter((restart) => restart.host === model.name);
+          const bytes = here.reduce((sum, restart) => sum + restart.lost.request.reserved.memoryBytes, 0);
+          expect(bytes).toBeLessThanOrEqual(model.allocatable.memoryBytes);
+          expect(here.length).toBeLessThanOrEqual(given.maxConcurrentPerHost);
+        }
+        expect(planned.restarts.every((restart) => restart.host !== 'h0')).toBe(true);
+      }),
+    );
+  });
+
+  it('the order in which it is listed changes nothing', () => {
+    fc.assert(
+      fc.property(scenario, (given) => {
+        const { all, planned } = planOf(given);
+        const inventory = inventoryOf({
+          hosts: [
+            dead,
+            ...given.hosts.map((memoryGiB, index) =>
+              host(`h${index + 1}`, { allocatable: { cpuCores: 8, memoryBytes: memoryGiB * GIB } }),
+            ),
+          ],
+          placements: new Map(all.map((each) => [each.request.virtualMachine, ['h0']])),
+        });
+        const other = planRestarts({
+          lost: all.toReversed(),
+          inventory,
+          starting: new Map(),
+          maxConcurrentPerHost: given.maxConcurrentPerHost,
+        });
+        const shown = ({ restarts }: typeof planned) =>
+          restarts.map((restart) => [restart.lost.request.virtualMachine, restart.host]);
+        expect(shown(other)).toEqual(shown(planned));
+      }),
+    );
+  });
+});
