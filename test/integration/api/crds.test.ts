@@ -74,6 +74,7 @@ describe('the CRDs', () => {
         },
       ],
       nics: [{ name: 'lan', portGroup: 'lan', model: 'virtio' }],
+      ha: { enabled: true, restartPriority: 'Medium' },
       terminationGracePeriodSeconds: 60,
     });
   });

@@ -200,18 +200,6 @@ export const AGENT_CALLS: readonly AgentCall[] = [
     refused: { by: 'admission', words: 'writes only the status of that Host' },
   },
   {
-    call: 'hosts: says of its own that it is off',
-    make: applyStatus(Host, 'host-1', { powerState: 'Off' }),
-    refused: { by: 'admission', words: 'leaves status.availability and status.powerState as they are' },
-  },
-  {
-    call: 'hosts: says of its own that it is fenced',
-    make: applyStatus(Host, 'host-1', {
-      availability: { state: 'Fenced', since: '', bootID: 'b00t', reason: 'PoweredOff', message: '' },
-    }),
-    refused: { by: 'admission', words: 'leaves status.availability and status.powerState as they are' },
-  },
-  {
     call: 'hosts: spec',
     make: (client) => client.patch(Host, { name: 'host-2' }, { type: 'merge', body: { spec: {} } }),
     refused: rbac,

@@ -100,6 +100,14 @@ export function stolenToken(installed: () => InstalledCluster): void {
 
       it('registers its host once, and writes its status from then on', async () => {
         await stolen.create(Host, host('host-1', { metadata: { labels: { 'kubernetes.io/hostname': 'host-1' } } }));
+        // Whether it is off, the operator says.
+        const fenced = { state: 'Fenced', since: '', bootID: 'b00t', reason: 'PoweredOff', message: '' };
+        for (const lie of [{ powerState: 'Off' }, { availability: fenced }]) {
+          expect(await verdictOf(applyStatus(Host, 'host-1', lie)(stolen))).toMatchObject({
+            by: 'admission',
+            message: expect.stringContaining('leaves status.availability and status.powerState as they are'),
+          });
+        }
         expect(await verdictOf(applyStatus(Host, 'host-1', { address: '192.0.2.11' })(stolen))).toMatchObject({
           by: 'nobody',
         });
