@@ -4,6 +4,7 @@ import { Datastore } from '../../../src/api/datastore.ts';
 import { Host } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import type { OpenDevice } from '../../../src/controllers/ha/bmc.ts';
 import { createOperator } from '../../../src/controllers/operator.ts';
 import {
   type CallRecord,
@@ -31,6 +32,8 @@ export class World {
   readonly client: KubeClient;
   /** Key of every host. */
   readonly sealingKey: SealingKey = newSealingKey();
+  /** How the operator reaches BMCs. Absent: over the network. */
+  openDevice: OpenDevice | undefined;
   /** Every write that the operator made. */
   readonly writes: CallRecord[] = [];
   readonly #own: OwnControlPlane;
@@ -97,6 +100,7 @@ export class World {
       log: createLogger({ name: 'operator', level: process.env['DROVER_LOG_LEVEL'] ?? 'error' }),
       metrics: this.#metrics,
       clock: systemClock,
+      ...(this.openDevice && { openDevice: this.openDevice }),
     });
     await operator.run(stop).finally(() => client.close());
   }
@@ -121,9 +125,17 @@ export class World {
   }
 
   /** A host that its agent reports as ready, with 16 GiB, switch `lan` and the datastores. */
-  async addHost(name: string, status: object = {}): Promise<void> {
+  async addHost(
+    name: string,
+    status: object = {},
+    { labels, spec = {} }: { readonly labels?: object; readonly spec?: object } = {},
+  ): Promise<void> {
     const { apiVersion, kind } = { apiVersion: API_VERSION, kind: 'Host' };
-    await this.client.apply(Host, { apiVersion, kind, metadata: { name }, spec: {} }, AGENT);
+    await this.client.apply(
+      Host,
+      { apiVersion, kind, metadata: { name, ...(labels && { labels }) }, spec } as KubeObject,
+      AGENT,
+    );
     await this.beat(name);
     await this.client.applyStatus(
       Host,
