@@ -50,7 +50,7 @@ export async function confirmOff(
   const deadline = new AbortController();
   // A device that does not answer must not hold us beyond the deadline.
   clock.sleep(deadlineMs, done.signal).then(
-    () => deadline.abort(new PowerError('TimedOut', 'it had not answered by then')),
+    () => deadline.abort(),
     () => undefined,
   );
   try {
@@ -69,51 +69,74 @@ async function untilOff(
   const signal = AbortSignal.any([caller, deadline]);
   const startedAt = clock.monotonicMs();
   const elapsedMs = () => clock.monotonicMs() - startedAt;
+  let order: 'NotAnswered' | 'Taken' | PowerError = 'NotAnswered';
   let orderTakenAt = Number.NEGATIVE_INFINITY;
-  let refusal: PowerError | undefined;
-  let seen: PowerState | PowerError | undefined;
+  let seen: 'NotAnswered' | PowerState | PowerError = 'NotAnswered';
 
-  while (!deadline.aborted && elapsedMs() < deadlineMs) {
+  while (elapsedMs() < deadlineMs) {
     if (clock.monotonicMs() - orderTakenAt >= orderAgainAfterMs) {
-      const answer = await outcome(device.forceOff(signal), caller);
-      refusal = answer instanceof PowerError ? answer : undefined;
-      if (refusal === undefined) orderTakenAt = clock.monotonicMs();
-      // What was seen before says more than a reading that is broken off at once.
-      if (deadline.aborted) break;
+      const answer = await outcome(
+        device.forceOff(signal).then(() => 'Taken' as const),
+        caller,
+        deadline,
+      );
+      if (answer === undefined) break;
+      order = answer;
+      if (order === 'Taken') orderTakenAt = clock.monotonicMs();
     }
-    const reading = await outcome(device.readState(signal), caller);
-    seen = reading instanceof PowerError ? reading : reading.state;
-    if (seen === 'Off') return { ok: true, confirmedAt: clock.monotonicMs() };
-    if ([refusal, seen].some((each) => each instanceof PowerError && LASTING.has(each.reason))) break;
+    const reading = await outcome(
+      device.readState(signal).then(({ state }) => state),
+      caller,
+      deadline,
+    );
+    if (reading === 'Off') return { ok: true, confirmedAt: clock.monotonicMs() };
+    if (reading === undefined) break;
+    seen = reading;
+    if (isLasting(order) || isLasting(seen)) break;
     await clock.sleep(Math.max(0, Math.min(intervalMs, deadlineMs - elapsedMs())), caller);
   }
-  return notConfirmed(seen, refusal, elapsedMs());
+  return notConfirmed(order, seen, elapsedMs());
 }
 
-/** The result, or the device's failure as a value. */
-async function outcome<T>(asked: Promise<T>, caller: AbortSignal): Promise<T | PowerError> {
+/** The answer, or the device's failure as a value. Undefined: broken off by the deadline, which says nothing about the device. */
+async function outcome<T>(
+  asked: Promise<T>,
+  caller: AbortSignal,
+  deadline: AbortSignal,
+): Promise<T | PowerError | undefined> {
   try {
     return await asked;
   } catch (error) {
     caller.throwIfAborted();
+    if (deadline.aborted) return undefined;
     if (error instanceof PowerError) return error;
     throw error;
   }
 }
 
-/** The order's failure says more than what was read after it. */
+function isLasting(answer: unknown): boolean {
+  return answer instanceof PowerError && LASTING.has(answer.reason);
+}
+
+/** A failed order says more than what was read after it. */
 function notConfirmed(
-  seen: PowerState | PowerError | undefined,
-  refusal: PowerError | undefined,
+  order: 'NotAnswered' | 'Taken' | PowerError,
+  seen: 'NotAnswered' | PowerState | PowerError,
   elapsedMs: number,
 ): OffConfirmation & { ok: false } {
-  const order = refusal === undefined ? 'the device took the order' : `the order failed (${refusal.message})`;
-  const state =
-    seen instanceof PowerError ? `the state cannot be read (${seen.message})` : `it reads ${seen ?? 'nothing yet'}`;
-  const reason = refusal?.reason ?? (seen instanceof PowerError ? seen.reason : 'StillOn');
-  return {
-    ok: false,
-    reason,
-    message: `Not confirmed off after ${(elapsedMs / 1000).toFixed(1)} s: ${order}; ${state}`,
-  };
+  const message = `Not confirmed off after ${(elapsedMs / 1000).toFixed(1)} s: ${aboutOrder(order)}; ${aboutState(seen)}`;
+  const failed = [order, seen].find((each) => each instanceof PowerError);
+  if (failed !== undefined) return { ok: false, reason: failed.reason, message };
+  const silent = order === 'NotAnswered' || seen === 'NotAnswered';
+  return { ok: false, reason: silent ? 'TimedOut' : 'StillOn', message };
+}
+
+function aboutOrder(order: 'NotAnswered' | 'Taken' | PowerError): string {
+  if (order instanceof PowerError) return `the order failed (${order.message})`;
+  return order === 'Taken' ? 'the device took the order' : 'the device did not answer the order';
+}
+
+function aboutState(seen: 'NotAnswered' | PowerState | PowerError): string {
+  if (seen instanceof PowerError) return `the state cannot be read (${seen.message})`;
+  return seen === 'NotAnswered' ? 'it has not told its state' : `it reads ${seen}`;
 }

@@ -13,9 +13,9 @@ export interface IpmiDeviceOptions {
   username: string;
   /** At most 20 bytes. */
   password: string;
-  /** Cipher suite ID (IPMI 2.0, table 22-20). Absent: ipmitool asks the BMC first, which may take a second. */
+  /** Cipher suite ID (IPMI 2.0, table 22-20). Absent: ipmitool asks the BMC first, which takes 3 s more where that does not answer. */
   cipherSuite?: number;
-  /** Of each call, with all that is sent again in it; at least 2000 to survive the loss of a packet. */
+  /** Of each call. A lost packet costs 1 s. Where nobody answers: `Unreachable` after 6 s, `TimedOut` when this is over earlier. */
   timeoutMs: number;
 }
 

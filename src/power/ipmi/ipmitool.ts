@@ -19,9 +19,10 @@ export type IpmitoolOutput =
   /** It ran to its end, whatever came of it: what it printed tells. */
   ({ ended: 'Exited' } & Printed) | { ended: 'NotInstalled' | 'TimedOut' } | { ended: 'BrokenOff'; why: string };
 
-/** Seconds that it waits for an answer before it sends its question again. */
-const RESEND_SECONDS = 1;
-const RESENDS_MAX = 4;
+/** Seconds that it waits for its first answer; one more for each time that it has sent the question again. */
+const ANSWER_SECONDS = 1;
+/** How often it sends each question: one packet may be lost. It needs 6 s to find out that nobody answers. */
+const SENDS = 2;
 const OUTPUT_MAX_BYTES = 64 * 1024;
 
 /**
@@ -35,12 +36,11 @@ export async function runIpmitool(
   signal: AbortSignal,
 ): Promise<IpmitoolOutput> {
   signal.throwIfAborted();
-  const resends = Math.min(Math.max(Math.floor(timeoutMs / 1000 / RESEND_SECONDS) - 1, 1), RESENDS_MAX);
   const result = await execa(
     'ipmitool',
     [
       ...['-v', '-I', 'lanplus', '-H', address, '-p', `${port}`, '-U', username, '-E'],
-      ...['-L', 'OPERATOR', '-N', `${RESEND_SECONDS}`, '-R', `${resends}`],
+      ...['-L', 'OPERATOR', '-N', `${ANSWER_SECONDS}`, '-R', `${SENDS}`],
       ...(cipherSuite === undefined ? [] : ['-C', `${cipherSuite}`]),
       ...command,
     ],
@@ -49,7 +49,7 @@ export async function runIpmitool(
       env: { PATH: process.env['PATH'], LC_ALL: 'C', IPMI_PASSWORD: password },
       extendEnv: false,
       reject: false,
-      timeout: timeoutMs,
+      timeout: Math.ceil(timeoutMs),
       killSignal: 'SIGKILL',
       cancelSignal: signal,
       maxBuffer: OUTPUT_MAX_BYTES,

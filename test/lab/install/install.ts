@@ -3,6 +3,7 @@ import type { ControlPlaneProgram } from '../control-plane/programs.ts';
 import { GUEST_BUILD_PACKAGES } from '../guest/image/recipe.ts';
 import type { Report } from '../report.ts';
 import { ensureDebianPackages } from './packages.ts';
+import { ensureRedfishEmulator } from './redfish-emulator.ts';
 import { ensureQemuUser } from './users.ts';
 
 /** What does the lab need on a plain Debian 12? */
@@ -20,6 +21,9 @@ const HOST_PACKAGES = [
 /** What the agent calls: it makes cloud-init seeds, disks and bridges. In production its image brings them. */
 const AGENT_PACKAGES = ['genisoimage', 'iproute2', 'procps', 'qemu-utils'];
 
+/** Simulators of the hosts' BMCs, and what the operator calls to reach one that speaks IPMI. In production its image brings it. */
+const BMC_PACKAGES = ['ipmitool', 'openipmi', 'python3', 'python3-venv'];
+
 const PROGRAMS: readonly ControlPlaneProgram[] = ['kube-apiserver', 'kube-controller-manager', 'kubectl'];
 
 /**
@@ -32,8 +36,15 @@ export async function installForRealParts(report: Report): Promise<void> {
       'The lab needs root: it makes network namespaces, mounts and bridges. Run it as root, or with sudo.',
     );
   }
-  const packages = [...CONTROL_PLANE_PACKAGES, ...HOST_PACKAGES, ...AGENT_PACKAGES, ...GUEST_BUILD_PACKAGES];
+  const packages = [
+    ...CONTROL_PLANE_PACKAGES,
+    ...HOST_PACKAGES,
+    ...AGENT_PACKAGES,
+    ...BMC_PACKAGES,
+    ...GUEST_BUILD_PACKAGES,
+  ];
   await ensureDebianPackages(packages, report);
   await ensureQemuUser(report);
+  await ensureRedfishEmulator(report);
   await obtainPrograms(PROGRAMS, report);
 }

@@ -15,7 +15,10 @@ const POLICY =
   '#!/bin/sh\n# Made by the Drover lab for the length of one installation: its servers run by themselves.\nexit 101\n';
 
 /** Services that Debian would start at the next boot. The lab runs its own, on its own ports. */
-const SERVICES: Readonly<Record<string, readonly string[]>> = { 'etcd-server': ['etcd.service'] };
+const SERVICES: Readonly<Record<string, readonly string[]>> = {
+  'etcd-server': ['etcd.service'],
+  openipmi: ['openipmi.service'],
+};
 
 /**
  * Installs those of the packages that are missing. Services that come with them are neither started nor enabled.

@@ -165,15 +165,33 @@ describe('confirmOff', () => {
       'one that hangs at the order',
       ['hangs'],
       ['Off'],
-      { ok: false, reason: 'TimedOut', says: 'after 10.0 s: the order failed (it had not answered by then)' },
+      {
+        ok: false,
+        reason: 'TimedOut',
+        says: 'after 10.0 s: the device did not answer the order; it has not told its state',
+      },
       1,
     ],
     [
-      'one that hangs at a reading',
+      'one that hangs at its first reading',
+      ['takes'],
+      ['hangs'],
+      { ok: false, reason: 'TimedOut', says: 'the device took the order; it has not told its state' },
+      1,
+    ],
+    [
+      'one that read On and then hangs',
       ['takes'],
       ['On', 'hangs'],
-      { ok: false, reason: 'TimedOut', says: 'the state cannot be read (it had not answered by then)' },
+      { ok: false, reason: 'StillOn', says: 'the device took the order; it reads On' },
       1,
+    ],
+    [
+      'one that hangs at the second order',
+      ['takes', 'hangs'],
+      ['On'],
+      { ok: false, reason: 'StillOn', says: 'the device took the order; it reads On' },
+      2,
     ],
   ])('%s', async (_name, orders, readings, expected, orderCount) => {
     const clock = new VirtualClock();
