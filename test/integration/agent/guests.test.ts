@@ -22,7 +22,7 @@ describe('a guest', () => {
     const after = await world.status(vm.name);
     expect(after).toEqual({ ...before, guestTools: after?.guestTools });
     expect((await world.domain(vm.name))?.id).toBe(id);
-    expect(world.decisions(vm.name)).toEqual(['Start']);
+    expect(world.decisions(vm.name)).toEqual(['Claim', 'Start']);
   });
 
   it.each([
@@ -58,6 +58,6 @@ describe('a guest', () => {
     // All of it is written at last, from where the guest had stopped.
     await eventually('the whole disk is written', async () => (await allocated()) >= 23 * 2 ** 20);
     expect((await world.domain(vm.name))?.id).toBe(id);
-    expect(world.decisions(vm.name)).toEqual(['Start', 'Resume']);
+    expect(world.decisions(vm.name)).toEqual(['Claim', 'Start', 'Resume']);
   });
 });
