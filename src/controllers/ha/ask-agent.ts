@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:tls';
 import type { Host } from '../../api/host.ts';
+import type { DirectAnswer } from '../../core/ha/host-state.ts';
 
 /** An agent that lives answers a handshake within milliseconds; it is asked several times before anything is done. */
 const TIMEOUT_MS = 1_000;
@@ -8,40 +9,49 @@ const TIMEOUT_MS = 1_000;
 /**
  * Asks the agent of a host directly whether it lives: a TLS handshake, in which whoever answers proves to have the agent's key. No
  * request is made, so that it does not matter whether the agent knows this operator yet.
- * @returns false: nobody answers there, or somebody else. Undefined: the host has not told where.
+ * @returns undefined: the host has not told where.
  */
 export async function askAgent(
   { metadata, status }: Pick<Host, 'metadata' | 'status'>,
   signal: AbortSignal,
-): Promise<boolean | undefined> {
+): Promise<DirectAnswer | undefined> {
   const { address, usagePort, usageCertificate } = status ?? {};
   if (address === undefined || usagePort === undefined || usageCertificate === undefined) return undefined;
-  const shown = await certificateAt(address, usagePort, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+  const answer = await answerAt(address, usagePort, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+  if (typeof answer === 'string') return answer;
   // An agent that was started anew without the API server shows a certificate that Host.status does not hold yet.
-  return (
-    shown !== undefined && (shown.raw.equals(new X509Certificate(usageCertificate).raw) || isOf(shown, metadata.name))
-  );
+  const isAgent = answer.raw.equals(new X509Certificate(usageCertificate).raw) || isOf(answer, metadata.name);
+  // Another machine has the address by now.
+  return isAgent ? 'Agent' : 'Nobody';
 }
 
 function isOf({ subject }: X509Certificate, host: string): boolean {
   return subject.split('\n').includes(`CN=${host}`);
 }
 
-/** What the server shows in a handshake that came to its end. Undefined: there was none. */
-async function certificateAt(host: string, port: number, signal: AbortSignal): Promise<X509Certificate | undefined> {
+/** What the server shows in a handshake that came to its end, or who else was heard. */
+async function answerAt(
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<X509Certificate | Exclude<DirectAnswer, 'Agent'>> {
   return await new Promise((resolve) => {
     // Not an authority counts but the certificate itself, which the caller compares.
     const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
-    const end = (certificate?: X509Certificate) => {
+    let heard: Exclude<DirectAnswer, 'Agent'> = 'Nobody';
+    const end = (answer: X509Certificate | Exclude<DirectAnswer, 'Agent'>) => {
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
-      resolve(certificate);
+      resolve(answer);
     };
-    const onAbort = () => end();
+    const onAbort = () => end(heard);
     signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) end();
-    socket.once('secureConnect', () => end(socket.getPeerX509Certificate()));
-    socket.on('error', () => end());
-    socket.once('close', () => end());
+    if (signal.aborted) onAbort();
+    socket.once('connect', () => {
+      heard = 'Host';
+    });
+    socket.once('secureConnect', () => end(socket.getPeerX509Certificate() ?? 'Host'));
+    socket.on('error', (error) => end('code' in error && error.code === 'ECONNREFUSED' ? 'Host' : heard));
+    socket.once('close', () => end(heard));
   });
 }

@@ -82,13 +82,13 @@ async function reconcile(
     heartbeat.silentMs >= choice.policy.failureDetection.suspectAfterSeconds * 1000 ||
     (before?.bootID === bootID && before.state !== 'Online');
   const isFenced = before?.bootID === bootID && before.state === 'Fenced';
-  const [answers, power] = await Promise.all([
+  const [answer, power] = await Promise.all([
     isSuspicious ? askAgent(host, context.signal) : undefined,
     isSuspicious && !isFenced && choice.policy.fencing.order.includes('BMC')
       ? readPower(host, deps, context.signal)
       : ({ kind: 'None', message: 'it was not asked' } as const),
   ]);
-  memory.unanswered = answers === false ? memory.unanswered + 1 : 0;
+  memory.unanswered = answer === 'Nobody' ? memory.unanswered + 1 : 0;
   const step = nextHostStep({
     nowMs: context.clock.now().getTime(),
     host: key,
@@ -97,7 +97,7 @@ async function reconcile(
     policy: choice.policy,
     // The wait for the answers was silence, too.
     heartbeat: deps.heartbeats.of(key),
-    answers,
+    answer,
     unanswered: memory.unanswered,
     power,
     toRecover: toRecoverOn(key, deps),

@@ -11,6 +11,12 @@ export type Heartbeat =
    */
   | { readonly kind: 'NeverSeen'; readonly silentMs: number; readonly oldMs: number };
 
+/**
+ * Agent: it has proven to be the host's. Host: the machine answers there (it refuses the connection, or takes it and says no more), so
+ * that it lives, and its VMs may, though not its agent. Nobody: nothing came back.
+ */
+export type DirectAnswer = 'Agent' | 'Host' | 'Nobody';
+
 /** Everything that one look at one host goes by. */
 export interface HostInput {
   /** Unix time, milliseconds. */
@@ -21,9 +27,9 @@ export interface HostInput {
   readonly before: HostAvailability | undefined;
   readonly policy: HAPolicySpec;
   readonly heartbeat: Heartbeat;
-  /** Whether its agent answers when it is asked directly. Undefined: it was not asked, or there is no way to. */
-  readonly answers: boolean | undefined;
-  /** How often in a row it has not. */
+  /** Who answers when its agent is asked directly. Undefined: it was not asked, or there is no way to. */
+  readonly answer: DirectAnswer | undefined;
+  /** How often in a row nobody has. */
   readonly unanswered: number;
   /** What its BMC reads. `None`: the policy does not go by it, or the host has none. */
   readonly power:
@@ -63,10 +69,10 @@ const LONGEST_RETRY_MS = 30_000;
 
 /** Decides by the first rule that applies. */
 export function nextHostStep(input: HostInput): HostStep {
-  const { before, bootID, heartbeat, answers, policy } = input;
+  const { before, bootID, heartbeat, answer, policy } = input;
   const sameBoot = before !== undefined && before.bootID === bootID;
   if (sameBoot && before.state === 'Fenced') return fenced(input, before);
-  const isAlive = answers === true || (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
+  const isAlive = answer === 'Agent' || (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
   if (isAlive) return online(input);
   if (sameBoot && before.state === 'Fencing') return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
@@ -117,9 +123,9 @@ function suspectAfterMs({ failureDetection }: HAPolicySpec): number {
 }
 
 function online(input: HostInput): HostStep {
-  const { before, bootID, confirmed, answers, heartbeat, policy } = input;
+  const { before, bootID, confirmed, answer, heartbeat, policy } = input;
   const fence = before?.fence === undefined ? {} : { fence: before.fence };
-  const isReachedOnly = answers === true && heartbeat.silentMs >= suspectAfterMs(policy);
+  const isReachedOnly = answer === 'Agent' && heartbeat.silentMs >= suspectAfterMs(policy);
   const [reason, message] =
     confirmed === bootID
       ? [
@@ -153,13 +159,18 @@ function asBefore({ before, bootID, nowMs }: HostInput, againMs: number): HostSt
 
 /** No sign of life for long enough to be noticed. */
 function silent(input: HostInput): HostStep {
-  const { policy, heartbeat, confirmed, bootID, power, nowMs, unanswered, answers } = input;
+  const { policy, heartbeat, confirmed, bootID, power, nowMs, unanswered, answer } = input;
   const { failureDetection } = policy;
   const deadAfterMs = failureDetection.deadAfterSeconds * 1000;
   if (power.kind === 'Read' && power.state === 'Off') {
     return proven(input, 'BMC', 'PowerIsOff', `its BMC reads that it is off: nothing of boot ${bootID} runs any more`);
   }
-  const wasAsked = answers === undefined || unanswered >= UNANSWERED_MIN;
+  if (answer === 'Host') {
+    const message =
+      'the machine answers, but its agent does not: look at drover-agent there. Its VMs may run on, so that nothing is done about them; none can be started, stopped or moved';
+    return as(input, 'Suspect', 'AgentNotResponding', message, ASK_EVERY_MS);
+  }
+  const wasAsked = answer === undefined || unanswered >= UNANSWERED_MIN;
   if (heartbeat.silentMs < deadAfterMs || !wasAsked) {
     const message = `its agent has stopped renewing its lease; it is being asked directly, and counts as dead ${failureDetection.deadAfterSeconds} s after its last sign of life`;
     return as(
@@ -272,8 +283,8 @@ function proven(input: HostInput, method: 'BMC' | 'Administrator', reason: strin
 
 /** It stays so until another boot reports. The same boot that answers gives its proof the lie. */
 function fenced(input: HostInput, before: HostAvailability): HostStep {
-  const { answers, bootID, nowMs } = input;
-  if (answers !== true || before.fence === undefined)
+  const { answer, bootID, nowMs } = input;
+  if (answer !== 'Agent' || before.fence === undefined)
     return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
   const { confirmedAt: _confirmedAt, ...fence } = before.fence;
   const message = `the host answers although boot ${bootID} was proven to be over by ${before.fence.method}: what reads its power must be another machine's, or an administrator was wrong. VMs that were restarted elsewhere may run twice. Power the host off by hand at once, and check spec.power.bmc`;

@@ -21,7 +21,7 @@ function input(changes: Partial<HostInput> = {}): HostInput {
     before: state('Online'),
     policy: policy(),
     heartbeat: seen(1),
-    answers: undefined,
+    answer: undefined,
     unanswered: 0,
     power: ON,
     toRecover: 3,
@@ -38,7 +38,7 @@ function state(name: HostAvailability['state'], changes: Partial<HostAvailabilit
 
 /** Silent for so long, asked in vain. */
 const silent = (seconds: number, changes: Partial<HostInput> = {}) =>
-  input({ heartbeat: seen(seconds), answers: false, unanswered: 3, cluster: { hosts: 3, silent: 1 }, ...changes });
+  input({ heartbeat: seen(seconds), answer: 'Nobody', unanswered: 3, cluster: { hosts: 3, silent: 1 }, ...changes });
 
 const fence = (changes: Partial<NonNullable<HostAvailability['fence']>> = {}) => ({
   fence: { bootID: 'boot-1', method: 'BMC' as const, startedAt: at(-5), attempts: 1, ...changes },
@@ -56,9 +56,21 @@ const ROWS: readonly Row[] = [
   { it: 'that renews its lease is online', given: input(), state: 'Online', reason: 'Alive' },
   {
     it: 'that renews no more but answers is not fenced: only its way to the API server is gone',
-    given: silent(60, { answers: true, unanswered: 0 }),
+    given: silent(60, { answer: 'Agent', unanswered: 0 }),
     state: 'Online',
     reason: 'AgentCutOffFromAPI',
+  },
+  {
+    it: 'that answers without its agent is not fenced: its VMs may run on',
+    given: silent(3600, { answer: 'Host', unanswered: 0 }),
+    state: 'Suspect',
+    reason: 'AgentNotResponding',
+  },
+  {
+    it: 'is off when its BMC reads so, whatever answers at its address',
+    given: silent(60, { answer: 'Host', unanswered: 0, power: OFF }),
+    state: 'Fenced',
+    reason: 'PowerIsOff',
   },
   { it: 'that has missed a renewal is a suspect', given: silent(5), state: 'Suspect', reason: 'Silent' },
   {
@@ -208,7 +220,7 @@ const ROWS: readonly Row[] = [
     given: input({
       before: state('Fencing', fence()),
       heartbeat: { kind: 'NeverSeen', silentMs: 0, oldMs: 9e9 },
-      answers: false,
+      answer: 'Nobody',
     }),
     state: 'Fencing',
     reason: 'CuttingPower',
@@ -219,7 +231,7 @@ const ROWS: readonly Row[] = [
     given: input({
       before: state('Fencing', fence()),
       heartbeat: { kind: 'NeverSeen', silentMs: 0, oldMs: 9e9 },
-      answers: false,
+      answer: 'Nobody',
       power: OFF,
     }),
     state: 'Fenced',
@@ -257,7 +269,7 @@ const ROWS: readonly Row[] = [
   },
   {
     it: 'that answers although it was proven to be off gives the proof the lie',
-    given: input({ before: state('Fenced', fence({ confirmedAt: at(-1) })), answers: true }),
+    given: input({ before: state('Fenced', fence({ confirmedAt: at(-1) })), answer: 'Agent' }),
     state: 'Suspect',
     reason: 'ProofContradicted',
   },
@@ -295,7 +307,7 @@ describe('a host', () => {
 
   it('has no proof any more once it has answered', () => {
     const before = state('Fenced', fence({ confirmedAt: at(-1) }));
-    expect(nextHostStep(input({ before, answers: true })).availability.fence?.confirmedAt).toBeUndefined();
+    expect(nextHostStep(input({ before, answer: 'Agent' })).availability.fence?.confirmedAt).toBeUndefined();
   });
 
   it('counts from the first moment that its silence was noticed', () => {
@@ -341,7 +353,7 @@ describe('whatever is seen of a host', () => {
       fc.record({ kind: fc.constant('Seen' as const), silentMs: fc.nat(200_000) }),
       fc.record({ kind: fc.constant('NeverSeen' as const), silentMs: fc.nat(200_000), oldMs: fc.nat(200_000) }),
     ),
-    answers: fc.constantFrom(true, false, undefined),
+    answer: fc.constantFrom('Agent' as const, 'Host' as const, 'Nobody' as const, undefined),
     unanswered: fc.nat(4),
     power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
     toRecover: fc.nat(2),
@@ -363,11 +375,12 @@ describe('whatever is seen of a host', () => {
     fc.assert(
       fc.property(inputs, (changes) => {
         const given = input(changes);
-        const isAlive = given.answers === true || (given.heartbeat.kind === 'Seen' && given.heartbeat.silentMs < 4_000);
+        const isAlive =
+          given.answer === 'Agent' || (given.heartbeat.kind === 'Seen' && given.heartbeat.silentMs < 4_000);
         if (!isAlive) return;
         const { availability, fence: isFenced } = nextHostStep(given);
         expect(isFenced).toBe(false);
-        if (given.answers === true) expect(availability.state).not.toBe('Fenced');
+        if (given.answer === 'Agent') expect(availability.state).not.toBe('Fenced');
         if (availability.state === 'Fenced') expect(availability).toEqual(given.before);
       }),
     );
