@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { powerDeviceOf } from './bmc/device.ts';
 import { attachConsole, findConsole, followConsole, readConsole } from './console.ts';
 import { findProgram } from './control-plane/programs.ts';
 import { instancesOf, takeDown } from './down.ts';
@@ -17,6 +18,7 @@ import { bringUp } from './up.ts';
 /** The command line of the lab: one verb per line to type. See docs/lab.md. */
 const CHECKOUT = join(import.meta.dirname, '..', '..');
 const DEFAULT_HOSTS = 3;
+const BMC_VERBS = ['status', 'off', 'on', 'unplug', 'plug'] as const;
 const CPU_NAMES = ['Emulated', 'Nehalem'] as const satisfies readonly LabCpu[];
 
 // `./lab status | head` is over when head has had enough.
@@ -81,6 +83,13 @@ program
   );
 
 program
+  .command('bmc <host> <verb>')
+  .description(
+    `have the host's BMC do it: ${BMC_VERBS.join(', ')}. An unplugged BMC answers nothing until it is plugged in`,
+  )
+  .action((name: string, verb: string) => withLab((lab) => bmc(lab, name, verb)));
+
+program
   .command('restart-operator')
   .description('restart the operator; VMs run on')
   .action(() => withLab((lab) => report.step('restart-operator', () => lab.restartOperator())));
@@ -118,6 +127,24 @@ program
     if (!lab || !kubectl) throw new Error(`The lab "${instance()}" is down. Bring it up with "make lab".`);
     process.exitCode = await handOver(kubectl, args, kubectlEnvironment(lab));
   });
+
+async function bmc(lab: Lab, name: string, text: string): Promise<void> {
+  const verb = BMC_VERBS.find((each) => each === text);
+  if (verb === undefined) throw new InvalidArgumentError(`It must be one of ${BMC_VERBS.join(', ')}.`);
+  const signal = new AbortController().signal;
+  const device = powerDeviceOf(await lab.bmc(name));
+  const verbs: Record<typeof verb, () => Promise<void>> = {
+    async status() {
+      const { state, systemUUID } = await device.readState(signal);
+      say(`${state}  ${systemUUID ?? 'it tells no UUID'}`);
+    },
+    off: () => report.step(`bmc ${name} off`, () => device.forceOff(signal)),
+    on: () => report.step(`bmc ${name} on`, () => device.powerOn(signal)),
+    unplug: () => lab.unplugBmc(name),
+    plug: () => lab.plugBmc(name),
+  };
+  await verbs[verb]();
+}
 
 function hostVerb(verb: string, description: string, act: (lab: Lab, name: string) => Promise<void>): void {
   program

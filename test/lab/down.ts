@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { stopBmcs } from './bmc/bmcs.ts';
 import { listHosts } from './host/lab-host.ts';
 import { removeBridge } from './host/network.ts';
 import { binFolderOf, identityOf, type LabIdentity } from './identity.ts';
@@ -17,6 +18,9 @@ export async function takeDown(checkout: string, instance: string, report: Repor
   const lab = findIdentity(checkout, instance) ?? identityOf(checkout, instance, 0);
   await report.step(`Taking ${instance} down`, (progress) =>
     withLock(lockFileOf(lab), progress, async () => {
+      // Before their hosts: the operator gives power to a host that it wants to have on.
+      progress('BMCs');
+      await stopBmcs(lab);
       // The agents first: they would report what happens to their hosts.
       for (const host of listHosts(lab)) {
         progress(host.name);

@@ -42,6 +42,8 @@ export interface LabPorts {
   readonly controllerManager: number;
   /** The operator's health and metrics. */
   readonly operator: number;
+  /** TCP and UDP, of the hosts' BMCs, each on a loopback address of its own. */
+  readonly bmc: number;
   /** First of the ports that belong to the lab and have no use yet. */
   readonly firstSpare: number;
 }
@@ -121,7 +123,8 @@ export function portsOfSlot(slot: number): LabPorts {
     apiServer: base + 2,
     controllerManager: base + 3,
     operator: base + 4,
-    firstSpare: base + 5,
+    bmc: base + 5,
+    firstSpare: base + 6,
   };
 }
 
@@ -129,11 +132,15 @@ function addressIn(subnet: LabSubnet, lastOctet: number): string {
   return subnet.network.replace(/\.0$/, `.${lastOctet}`);
 }
 
-/** RFC 9562 version 8: a UUID of our own making, stable for the host. */
+/**
+ * RFC 9562 version 8: a UUID of our own making, stable for the host. With its bytes in another order it has no version, so
+ * that it can be told from an IPMI BMC in which order that one sends it.
+ */
 function uuidFrom(bytes: Buffer): string {
   const uuid = Buffer.from(bytes.subarray(0, 16));
   uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
   uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
+  for (const place of [7, 9]) uuid.writeUInt8(uuid.readUInt8(place) & 0x0f, place);
   return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 

@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { bmcOf, type LabBmc, plugBmc, unplugBmc } from './bmc/bmcs.ts';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { openControlPlane } from './control-plane/start.ts';
 import type { LabCpu } from './host/cpu.ts';
@@ -68,6 +69,20 @@ export class Lab {
 
   async heal(name: string): Promise<void> {
     await this.host(name).heal();
+  }
+
+  /** How to reach the BMC of the host. */
+  async bmc(name: string): Promise<LabBmc> {
+    return await bmcOf(this.identity, this.host(name).index);
+  }
+
+  /** The BMC of the host answers nothing any more, until `plugBmc`. The host runs on. */
+  async unplugBmc(name: string): Promise<void> {
+    await unplugBmc(this.identity, this.host(name).index);
+  }
+
+  async plugBmc(name: string): Promise<void> {
+    await plugBmc(this.identity, this.host(name).index);
   }
 
   /** @param how `killed` gives it no time to say goodbye. */

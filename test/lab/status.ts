@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { bmcOf, bmcStateOf } from './bmc/bmcs.ts';
 import type { LabHost } from './host/lab-host.ts';
 import type { Lab } from './lab.ts';
 import { findProcess, isRunning, type ProcessRecord } from './processes.ts';
@@ -16,7 +17,7 @@ export async function describeStatus(lab: Lab): Promise<string[]> {
   return [
     ...table([...servers, operator]),
     '',
-    ...table([['HOST', 'POWER', 'NETWORK', 'ADDRESS', 'LIBVIRTD', 'AGENT', 'DOMAINS'], ...hosts]),
+    ...table([['HOST', 'POWER', 'NETWORK', 'ADDRESS', 'LIBVIRTD', 'AGENT', 'DOMAINS', 'BMC'], ...hosts]),
     '',
     `kubeconfig  ${identity.kubeconfig}`,
     `logs        ${identity.folder}/logs`,
@@ -34,7 +35,14 @@ async function describeHost(host: LabHost): Promise<string[]> {
     libvirtd ? 'runs' : 'stopped',
     stateOf(host.findProcess(AGENT)),
     libvirtd ? await countDomains(host) : '-',
+    await describeBmc(host),
   ];
+}
+
+async function describeBmc({ lab, index }: LabHost): Promise<string> {
+  const { type, address, port } = await bmcOf(lab, index);
+  const state = { Answers: '', Unplugged: ', unplugged', Stopped: ', stopped' }[bmcStateOf(lab, index)];
+  return `${type} ${address}:${port}${state}`;
 }
 
 async function countDomains(host: LabHost): Promise<string> {

@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startBmcs } from './bmc/bmcs.ts';
 import { GUEST_IMAGE_FILE } from './cluster-objects.ts';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { startControlPlane } from './control-plane/start.ts';
@@ -44,6 +45,13 @@ export async function bringUp({ checkout, instance, hosts, report }: UpOptions):
       const lab = new Lab(identity, controlPlane);
       await report.step("Drover's CRDs, roles and policies", () => installDrover(checkout, controlPlane));
       await report.step(`${hosts} hosts`, (progress) => startHosts(identity, hosts, progress));
+      await report.step('BMCs of the hosts', () =>
+        startBmcs(
+          identity,
+          lab.hosts.map((host) => host.index),
+          'LibvirtdAndAgent',
+        ),
+      );
       layOutImage(identity, guest.disk);
       linkPrograms(identity, controlPlane);
       await startCredentialsKeeper(identity);

@@ -76,7 +76,8 @@ export class RedfishSession {
     try {
       return await work(session);
     } finally {
-      await session.#client.destroy();
+      // Not awaited: it may wait for a connection that is being made, up to the time limit.
+      session.#client.destroy().catch(() => undefined);
     }
   }
 
@@ -114,7 +115,8 @@ export class RedfishSession {
   async #send(method: 'GET' | 'POST', path: string, body?: string): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#sendOnce(method, path, body);
+        // undici hears of an abort only once its connection is made.
+        return await unlessAborted(this.#sendOnce(method, path, body), this.#signal);
       } catch (error) {
         this.#throwIfOver();
         const { reason, why } = connectionFailureOf(error);
@@ -190,6 +192,19 @@ export class RedfishSession {
 
   #quote(said: string): string {
     return quote(said, [this.#options.password, this.#authorization.slice('Basic '.length)]);
+  }
+}
+
+/** The promise, or a rejection when the signal is aborted first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: end, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([promise, end]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

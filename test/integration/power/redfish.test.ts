@@ -217,6 +217,10 @@ describe('what is no Redfish BMC', () => {
     const asked = device(late).readState(caller.signal);
     setTimeout(() => caller.abort(new Error('no longer leader')), 100);
     await expect(asked).rejects.toThrow('no longer leader');
+    const silent = await listen(createTcpServer());
+    const begun = performance.now();
+    await expect(device(silent).readState(AbortSignal.timeout(200))).rejects.toThrow(/timeout/);
+    expect(performance.now() - begun).toBeLessThan(1_500);
   });
 
   it('plain HTTP', async () => {

@@ -85,6 +85,8 @@ class Outlet {
   #starting = false;
   /** While it is off although a start is still at work: the start may yet bring something up. */
   #cancelled = false;
+  /** Orders at work. The first process of a host is dead before the last one is: it is off when all are. */
+  #switchingOff = 0;
 
   constructor(machine: SwitchedMachine, log: (line: string) => void) {
     this.#machine = machine;
@@ -92,13 +94,18 @@ class Outlet {
   }
 
   hasPower(): boolean {
-    return this.#machine.hasPower() || this.#cancelled;
+    return this.#machine.hasPower() || this.#cancelled || this.#switchingOff > 0;
   }
 
   async switchOff(): Promise<void> {
     this.#cancelled = this.#starting;
     const begun = performance.now();
-    await this.#machine.switchOff();
+    this.#switchingOff += 1;
+    try {
+      await this.#machine.switchOff();
+    } finally {
+      this.#switchingOff -= 1;
+    }
     this.#log(`off within ${Math.round(performance.now() - begun)} ms`);
   }
 

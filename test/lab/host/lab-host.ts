@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import { stopBmcs } from '../bmc/bmcs.ts';
 import { hostIdentityOf, type LabHostIdentity, type LabIdentity } from '../identity.ts';
 import {
   findProcess,
@@ -179,8 +180,9 @@ export async function startHost(lab: LabIdentity, index: number): Promise<LabHos
   return host;
 }
 
-/** Destroys every host of the lab, their bridges and the shared datastore; also what a crashed lab left. */
+/** Destroys every host of the lab, their BMCs, their bridges and the shared datastore; also what a crashed lab left. */
 export async function removeHosts(lab: LabIdentity): Promise<void> {
+  await stopBmcs(lab);
   for (const host of listHosts(lab)) await host.destroy();
   await removeBridge(lab);
   rmSync(sharedDatastoreOf(lab), { recursive: true, force: true });

@@ -68,7 +68,7 @@ describe('a lab identity', () => {
 
   it('gives hosts UUIDs and MAC addresses of the right form', () => {
     const host = hostIdentityOf(identityOf(checkout('a'), 'lab', 0), 1);
-    expect(host.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(host.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]0[0-9a-f]-[89ab][0-9a-f]0[0-9a-f]-[0-9a-f]{12}$/);
     expect(host.mac).toMatch(/^02(:[0-9a-f]{2}){5}$/);
   });
 
@@ -88,7 +88,7 @@ describe('slots', () => {
       expect(firstSpare).toBeLessThan(32_768);
     }
     expect(subnets.size).toBe(SLOT_COUNT);
-    expect(ports.size).toBe(SLOT_COUNT * 5);
+    expect(ports.size).toBe(SLOT_COUNT * 6);
   });
 
   it('are claimed once: labs that prefer the same slot get different ones, until none is left', () => {
