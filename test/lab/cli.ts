@@ -68,6 +68,10 @@ hostVerb('kill-host', 'everything in the host dies at once, as when its power fa
 );
 hostVerb('cut', 'unplug every network cable of the host', (lab, name) => lab.cut(name));
 hostVerb('heal', 'plug them in again', (lab, name) => lab.heal(name));
+hostVerb('freeze', 'the host hangs with its power on: nothing in it runs, and nothing answers', (lab, name) =>
+  lab.freeze(name),
+);
+hostVerb('thaw', 'it goes on where it was', (lab, name) => lab.thaw(name));
 hostVerb('power-off', 'stop agent and libvirtd in good order, then power the host off', (lab, name) =>
   lab.powerOff(name),
 );

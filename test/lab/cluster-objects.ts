@@ -1,3 +1,5 @@
+import type { LabBmc } from './bmc/bmcs.ts';
+import { SYSTEM_NAMESPACE } from './credentials.ts';
 import { SHARED_DATASTORE_PATH } from './host/host-files.ts';
 import { UPLINK_NIC } from './host/network.ts';
 
@@ -34,5 +36,31 @@ export function clusterObjects(): object[] {
       metadata: { name: 'drover-guest', namespace: 'default' },
       spec: { datastoreName: 'shared', path: GUEST_IMAGE_FILE },
     },
+  ];
+}
+
+/** What the operator must know of the hosts' BMCs. */
+export function bmcObjects(bmcs: readonly { readonly host: string; readonly bmc: LabBmc }[]): object[] {
+  const [first] = bmcs;
+  if (first === undefined) return [];
+  const { username, password } = first.bmc;
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'bmc', namespace: SYSTEM_NAMESPACE },
+      type: 'kubernetes.io/basic-auth',
+      stringData: { username, password },
+    },
+    ...bmcs.map(({ host, bmc: { type, address, port, certificateAuthority } }) => ({
+      apiVersion: API_VERSION,
+      kind: 'Host',
+      metadata: { name: host },
+      spec: {
+        power: {
+          bmc: { type, address, port, credentialsSecret: 'bmc', ...(certificateAuthority && { certificateAuthority }) },
+        },
+      },
+    })),
   ];
 }

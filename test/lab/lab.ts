@@ -71,6 +71,15 @@ export class Lab {
     await this.host(name).heal();
   }
 
+  /** The host hangs: nothing in it runs, nothing answers for it, and it keeps its power. */
+  async freeze(name: string): Promise<void> {
+    await this.host(name).freeze();
+  }
+
+  async thaw(name: string): Promise<void> {
+    await this.host(name).thaw();
+  }
+
   /** How to reach the BMC of the host. */
   async bmc(name: string): Promise<LabBmc> {
     return await bmcOf(this.identity, this.host(name).index);

@@ -10,7 +10,7 @@ import { LabHost, listHosts, startHost } from './host/lab-host.ts';
 import { createBridge } from './host/network.ts';
 import { binFolderOf, type LabIdentity } from './identity.ts';
 import { installForRealParts } from './install/install.ts';
-import { declareCluster, installDrover } from './install-drover.ts';
+import { declareBmcs, declareCluster, installDrover } from './install-drover.ts';
 import { probeKvm } from './kvm-probe.ts';
 import { Lab, labControlPlane } from './lab.ts';
 import { withLock } from './lock.ts';
@@ -58,6 +58,7 @@ export async function bringUp({ checkout, instance, hosts, report }: UpOptions):
       await report.step('operator', () => lab.startOperator());
       await report.step('agents', () => lab.startAgents());
       await report.step('datastore, network and image of the cluster', () => declareCluster(controlPlane));
+      await report.step('power of the hosts', () => declareBmcs(identity, lab.hosts, controlPlane));
       return lab;
     },
   );

@@ -19,10 +19,9 @@ export async function askAgent(
   if (address === undefined || usagePort === undefined || usageCertificate === undefined) return undefined;
   const answer = await answerAt(address, usagePort, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
   if (typeof answer === 'string') return answer;
-  // An agent that was started anew without the API server shows a certificate that Host.status does not hold yet.
-  const isAgent = answer.raw.equals(new X509Certificate(usageCertificate).raw) || isOf(answer, metadata.name);
-  // Another machine has the address by now.
-  return isAgent ? 'Agent' : 'Nobody';
+  if (answer.raw.equals(new X509Certificate(usageCertificate).raw)) return 'Agent';
+  // Else another machine has the address by now.
+  return isOf(answer, metadata.name) ? 'NewAgent' : 'Nobody';
 }
 
 function isOf({ subject }: X509Certificate, host: string): boolean {
@@ -30,16 +29,12 @@ function isOf({ subject }: X509Certificate, host: string): boolean {
 }
 
 /** What the server shows in a handshake that came to its end, or who else was heard. */
-async function answerAt(
-  host: string,
-  port: number,
-  signal: AbortSignal,
-): Promise<X509Certificate | Exclude<DirectAnswer, 'Agent'>> {
+async function answerAt(host: string, port: number, signal: AbortSignal): Promise<X509Certificate | 'Host' | 'Nobody'> {
   return await new Promise((resolve) => {
     // Not an authority counts but the certificate itself, which the caller compares.
     const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
-    let heard: Exclude<DirectAnswer, 'Agent'> = 'Nobody';
-    const end = (answer: X509Certificate | Exclude<DirectAnswer, 'Agent'>) => {
+    let heard: 'Host' | 'Nobody' = 'Nobody';
+    const end = (answer: X509Certificate | 'Host' | 'Nobody') => {
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
       resolve(answer);

@@ -45,7 +45,9 @@ async function reconcile(
     type: 'Ready',
     status: 'Unknown',
     reason: 'AgentNotResponding',
-    message: `the agent of host ${key} has stopped renewing its lease; its VMs may still run. Look at the host and its drover-agent`,
+    message: isSilent(host)
+      ? `high availability takes the host for ${host.status?.availability?.state}; see status.availability`
+      : `the agent of host ${key} has stopped renewing its lease; its VMs may still run. Look at the host and its drover-agent`,
     observedGeneration: host.metadata.generation,
   } as const;
   const conditions = setConditions(

@@ -12,10 +12,11 @@ export type Heartbeat =
   | { readonly kind: 'NeverSeen'; readonly silentMs: number; readonly oldMs: number };
 
 /**
- * Agent: it has proven to be the host's. Host: the machine answers there (it refuses the connection, or takes it and says no more), so
+ * Agent: it has proven to be the one that the host's status speaks of. NewAgent: it is the host's, and has begun since, perhaps in another
+ * boot. Host: the machine answers there (it refuses the connection, or takes it and says no more), so
  * that it lives, and its VMs may, though not its agent. Nobody: nothing came back.
  */
-export type DirectAnswer = 'Agent' | 'Host' | 'Nobody';
+export type DirectAnswer = 'Agent' | 'NewAgent' | 'Host' | 'Nobody';
 
 /** Everything that one look at one host goes by. */
 export interface HostInput {
@@ -72,7 +73,10 @@ export function nextHostStep(input: HostInput): HostStep {
   const { before, bootID, heartbeat, answer, policy } = input;
   const sameBoot = before !== undefined && before.bootID === bootID;
   if (sameBoot && before.state === 'Fenced') return fenced(input, before);
-  const isAlive = answer === 'Agent' || (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
+  const isAlive =
+    answer === 'Agent' ||
+    answer === 'NewAgent' ||
+    (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
   if (isAlive) return online(input);
   if (sameBoot && before.state === 'Fencing') return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
@@ -125,7 +129,7 @@ function suspectAfterMs({ failureDetection }: HAPolicySpec): number {
 function online(input: HostInput): HostStep {
   const { before, bootID, confirmed, answer, heartbeat, policy } = input;
   const fence = before?.fence === undefined ? {} : { fence: before.fence };
-  const isReachedOnly = answer === 'Agent' && heartbeat.silentMs >= suspectAfterMs(policy);
+  const isReachedOnly = (answer === 'Agent' || answer === 'NewAgent') && heartbeat.silentMs >= suspectAfterMs(policy);
   const [reason, message] =
     confirmed === bootID
       ? [

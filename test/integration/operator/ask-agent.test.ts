@@ -42,7 +42,7 @@ it('knows the agent by its certificate', async () => {
 
 it('knows an agent that has another certificate since its start, which nobody was told', async () => {
   const [before, now] = [await certificate('h1'), await certificate('h1')];
-  expect(await askAgent(host(await served(now), before.certificatePem), signal)).toBe('Agent');
+  expect(await askAgent(host(await served(now), before.certificatePem), signal)).toBe('NewAgent');
 });
 
 it('takes the agent of another host at that address for none', async () => {

@@ -6,6 +6,9 @@ name=$1 root=$2 run=$3 shared=$4
 
 hostname "$name"
 mount -t proc proc /proc
+# A boot of its own: the machine's is the same for all hosts, and over their power cycles.
+cat /proc/sys/kernel/random/uuid >"$run/boot-id"
+mount --bind "$run/boot-id" /proc/sys/kernel/random/boot_id
 # A new sysfs shows the network of the namespace that mounts it.
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm

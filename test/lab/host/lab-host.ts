@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { stopBmcs } from '../bmc/bmcs.ts';
 import { hostIdentityOf, type LabHostIdentity, type LabIdentity } from '../identity.ts';
 import {
@@ -78,6 +78,26 @@ export class LabHost {
   /** A power failure: everything in the host dies at the same moment, unasked. Harmless when it is off. */
   async kill(): Promise<void> {
     await switchOff(this.lab, this.index);
+  }
+
+  /**
+   * Hangs as a kernel does that has died without losing its power: nothing in the host runs any more, and nothing answers for it. It
+   * keeps its power, and what it had in memory, until it is switched off or thawed.
+   */
+  async freeze(): Promise<void> {
+    await setCables(this.lab, this.index, 'down');
+    await this.#signalAll('STOP');
+  }
+
+  /** Goes on where it was, as a machine does that was paused. */
+  async thaw(): Promise<void> {
+    await this.#signalAll('CONT');
+    if (!existsSync(this.files.cutMark)) await setCables(this.lab, this.index, 'up');
+  }
+
+  /** All processes but the first one, which could not be killed with the others if it were stopped. */
+  async #signalAll(signal: 'STOP' | 'CONT'): Promise<void> {
+    await this.run('sh', ['-c', `kill -${signal} -1`]);
   }
 
   /** Takes every cable of the host down. It stays cut, also over a power cycle, until `heal`. */

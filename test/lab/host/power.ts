@@ -50,11 +50,12 @@ export async function switchOn(lab: LabIdentity, index: number): Promise<void> {
 /** Kills everything in the host at once, and removes its cables. Does nothing when it is off. */
 export async function switchOff(lab: LabIdentity, index: number): Promise<void> {
   const { name } = hostIdentityOf(lab, index);
-  await stopProcess(lab.folder, name, { graceMs: 0 });
-  // The programs in the host are dead now; their parents, which stayed outside, end with them.
-  for (const record of listProcesses(lab.folder)) {
-    if (record.name.startsWith(`${name}.`)) await stopProcess(lab.folder, record.name, { graceMs: 0 });
-  }
+  // The programs in the host die with its first process. Their parents, which stayed outside, end with them, but not those that are
+  // stopped, as in a host that hangs; and the kernel lets the host go only when they have buried their children.
+  const parents = listProcesses(lab.folder).filter((record) => record.name.startsWith(`${name}.`));
+  await Promise.all(
+    [name, ...parents.map((record) => record.name)].map((each) => stopProcess(lab.folder, each, { graceMs: 0 })),
+  );
   await unplug(lab, index);
 }
 

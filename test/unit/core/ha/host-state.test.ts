@@ -274,6 +274,12 @@ const ROWS: readonly Row[] = [
     reason: 'ProofContradicted',
   },
   {
+    it: 'stays fenced while its agent has begun anew and has not told in which boot',
+    given: input({ before: state('Fenced', fence({ confirmedAt: at(-1) })), answer: 'NewAgent' }),
+    state: 'Fenced',
+    reason: 'Alive',
+  },
+  {
     it: 'is online again with another boot',
     given: input({ bootID: 'boot-2', before: state('Fenced', fence({ confirmedAt: at(-1) })) }),
     state: 'Online',
@@ -353,7 +359,7 @@ describe('whatever is seen of a host', () => {
       fc.record({ kind: fc.constant('Seen' as const), silentMs: fc.nat(200_000) }),
       fc.record({ kind: fc.constant('NeverSeen' as const), silentMs: fc.nat(200_000), oldMs: fc.nat(200_000) }),
     ),
-    answer: fc.constantFrom('Agent' as const, 'Host' as const, 'Nobody' as const, undefined),
+    answer: fc.constantFrom('Agent' as const, 'NewAgent' as const, 'Host' as const, 'Nobody' as const, undefined),
     unanswered: fc.nat(4),
     power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
     toRecover: fc.nat(2),

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Host } from '../../src/api/host.ts';
+import type { VirtualMachine } from '../../src/api/virtual-machine.ts';
+import { guestVM, Story } from './story.ts';
+
+let story: Story;
+
+beforeAll(async () => {
+  story = await Story.open();
+  await story.hostsReady();
+  await patch('cluster', 'lab', { ha: { enabled: true } });
+});
+afterAll(async () => {
+  await patch('cluster', 'lab', { ha: { enabled: false } });
+  await story.cleanUp();
+  await story.close();
+});
+
+// What a test has broken, it mends; the next one begins with three hosts that can be fenced.
+beforeEach(async () => {
+  for (const { name } of story.lab.hosts) {
+    await story.when(Host, { name }, 'to be online and ready to be fenced', ({ status }) => {
+      const ready = status?.conditions.find(({ type }) => type === 'FencingReady');
+      return status?.availability?.state === 'Online' && ready?.status === 'True';
+    });
+  }
+  await story.hostsReady();
+});
+
+async function patch(kind: string, name: string, spec: object): Promise<void> {
+  await story.kubectl(['patch', kind, name, '--type=merge', '-p', JSON.stringify({ spec })]);
+}
+
+/** Boots a guest and waits until it counts. @returns its host */
+async function counting(name: string, spec: object = {}): Promise<string> {
+  await story.apply(guestVM(name, spec));
+  const { status } = await story.running(name);
+  await story.says(status?.host ?? '', name, /counter=/);
+  return status?.host ?? '';
+}
+
+async function movedFrom(name: string, host: string): Promise<VirtualMachine> {
+  return await story.vmWhen(name, `to run elsewhere than on ${host}`, ({ status }) => {
+    return status?.phase === 'Running' && status.host !== host && status.lastFailover?.runningAt !== undefined;
+  });
+}
+
+/** That the guest went on from what it had written last, and nobody else wrote to its disk meanwhile. */
+async function hadOneOwner(name: string, hosts: readonly string[], boots: number): Promise<void> {
+  const { verdict } = await story.booted(name, hosts, boots);
+  expect(verdict).toEqual({ ok: true });
+}
+
+async function stateWhen(host: string, reason: string) {
+  const seen = await story.when(Host, { name: host }, `to be ${reason}`, ({ status }) => {
+    return status?.availability?.reason === reason;
+  });
+  return seen.status?.availability;
+}
+
+describe('VMs of a host', () => {
+  it('that loses its power run elsewhere within seconds, and are protected there again', async () => {
+    const from = await counting('ha-power');
+    expect((await story.vm('ha-power')).status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'HAProtected', status: 'True' }),
+    );
+    const killedAt = Date.now();
+    await story.lab.killHost(from);
+    const { status } = await movedFrom('ha-power', from);
+    const to = status?.host ?? '';
+    const failover = status?.lastFailover;
+    expect(failover).toMatchObject({ from, to, proof: 'BMC' });
+    // The order of a failover. How long each part takes, the bench says.
+    const times = [failover?.detectedAt, failover?.fencedAt, failover?.decidedAt, failover?.runningAt].map((at) =>
+      Date.parse(at ?? ''),
+    );
+    expect([killedAt, ...times]).toEqual([killedAt, ...times].toSorted((a, b) => a - b));
+    await hadOneOwner('ha-power', [from, to], 2);
+    await story.lab.powerOn(from);
+    await story.hostsReady();
+    // What is back finds another placement than it knew, and leaves it alone.
+    await stateWhen(from, 'Alive');
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_ha-power')).toEqual([
+      { host: to, domain: 'default_ha-power' },
+    ]);
+    await hadOneOwner('ha-power', [from, to], 2);
+    await story.kubectl(['delete', 'vm', 'ha-power', '--wait=false']);
+  });
+
+  it.each([
+    ['Redfish', 'host-1'],
+    ['IPMI', 'host-2'],
+  ])('that hangs run elsewhere once its BMC (%s) has cut the power', async (type, from) => {
+    const name = `ha-hang-${type.toLowerCase()}`;
+    await counting(name, {
+      hostSelector: { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [from, 'host-3'] }] },
+    });
+    const before = (await story.vm(name)).status?.host ?? '';
+    await story.lab.freeze(before);
+    const { status } = await movedFrom(name, before);
+    expect(status?.lastFailover).toMatchObject({ from: before, proof: 'BMC' });
+    expect(await stateWhen(before, 'PoweredOff')).toMatchObject({
+      state: 'Fenced',
+      fence: { method: 'BMC', attempts: 1 },
+    });
+    expect(story.lab.host(before).hasPower()).toBe(false);
+    await hadOneOwner(name, [before, status?.host ?? ''], 2);
+    await story.lab.heal(before);
+    await story.lab.powerOn(before);
+    await story.kubectl(['delete', 'vm', name, '--wait=false']);
+  });
+
+  it('that is cut off run elsewhere, and nothing of them is left when it is back', async () => {
+    const from = await counting('ha-cut');
+    await story.lab.cut(from);
+    const { status } = await movedFrom('ha-cut', from);
+    expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
+    await hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
+    await story.lab.heal(from);
+    await story.lab.powerOn(from);
+    await stateWhen(from, 'Alive');
+    await hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
+    await story.kubectl(['delete', 'vm', 'ha-cut', '--wait=false']);
+  });
+
+  it('whose agent alone dies run on, however long that lasts', async () => {
+    const host = await counting('ha-agent');
+    await story.lab.stopAgent(host, 'killed');
+    await stateWhen(host, 'AgentNotResponding');
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    expect(await stateWhen(host, 'AgentNotResponding')).toMatchObject({ state: 'Suspect' });
+    expect(story.lab.host(host).hasPower()).toBe(true);
+    expect((await story.instance('ha-agent')).spec).toMatchObject({ host, epoch: 1 });
+    await story.lab.startAgent(host);
+    await stateWhen(host, 'Alive');
+    await hadOneOwner('ha-agent', [host], 1);
+    await story.kubectl(['delete', 'vm', 'ha-agent', '--wait=false']);
+  });
+
+  it('whose BMC does not answer wait for an administrator, and run elsewhere when one has confirmed it', async () => {
+    const from = await counting('ha-manual');
+    await story.lab.unplugBmc(from);
+    await story.lab.killHost(from);
+    const failed = await stateWhen(from, 'FencingFailed');
+    expect(failed?.message).toContain('could not be powered off');
+    expect((await story.instance('ha-manual')).spec.host).toBe(from);
+    await story.kubectl(['annotate', 'host', from, `drover.dev/confirm-fenced=${failed?.bootID}`]);
+    const { status } = await movedFrom('ha-manual', from);
+    expect(status?.lastFailover).toMatchObject({ from, proof: 'Administrator' });
+    await story.lab.plugBmc(from);
+    await story.kubectl(['annotate', 'host', from, 'drover.dev/confirm-fenced-']);
+    await story.lab.powerOn(from);
+    await hadOneOwner('ha-manual', [from, status?.host ?? ''], 2);
+    await story.kubectl(['delete', 'vm', 'ha-manual', '--wait=false']);
+  });
+
+  it('that dies together with the operator run elsewhere when another one leads', async () => {
+    const from = await counting('ha-leader');
+    await story.lab.stopOperator('killed');
+    await story.lab.killHost(from);
+    await story.lab.startOperator();
+    const { status } = await movedFrom('ha-leader', from);
+    expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
+    await story.lab.powerOn(from);
+    await hadOneOwner('ha-leader', [from, status?.host ?? ''], 2);
+    await story.kubectl(['delete', 'vm', 'ha-leader', '--wait=false']);
+  });
+});
+
+describe('when the API server is away from all', () => {
+  it('nobody is fenced, and all goes on', async () => {
+    const host = await counting('ha-outage');
+    await story.lab.controlPlane.apiServer.kill();
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    await story.lab.controlPlane.apiServer.start();
+    await story.hostsReady();
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    for (const { name } of story.lab.hosts) {
+      const { status } = await story.when(Host, { name }, 'to be there', () => true);
+      expect(status?.availability?.fence?.bootID).not.toBe(status?.bootID);
+    }
+    expect((await story.running('ha-outage')).status).toMatchObject({ host, epoch: 1 });
+    await hadOneOwner('ha-outage', [host], 1);
+  });
+});
