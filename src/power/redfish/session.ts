@@ -170,7 +170,7 @@ export class RedfishSession {
       case 403:
         return this.failure('Unauthorized', `the user may not do this. Give it the role Operator (${said})`);
       case 404:
-        return this.failure('NotFound', `it has no ${said}`);
+        return this.failure('NotFound', `what it pointed to is not there: ${said}`);
       case 405:
       case 501:
         return this.failure('NotSupported', `it cannot do this: ${said}`);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { certificateAuthority, issueCertificate, type KeyPair } from '../control-plane/certificates.ts';
 import { hostIdentityOf, type LabIdentity } from '../identity.ts';
 import { factsOf, signalProcess } from '../proc.ts';
@@ -62,9 +62,7 @@ export async function stopBmcs(lab: LabIdentity): Promise<void> {
   await Promise.all(
     names.filter((name) => name.startsWith('bmc.')).map((name) => stopProcess(lab.folder, name, { graceMs: 0 })),
   );
-  const socket = boardSocketOf(lab);
-  rmSync(socket, { force: true });
-  if (existsSync(dirname(socket)) && readdirSync(dirname(socket)).length === 0) rmdirSync(dirname(socket));
+  rmSync(boardSocketOf(lab), { force: true });
 }
 
 /** From now on it answers nothing, as if its cable were unplugged; connections are taken by nobody. Until `plugBmc`. */
@@ -149,9 +147,9 @@ function bmcAddressOf({ slot }: LabIdentity, index: number): string {
   return `127.${201 + Math.floor(slot / 256)}.${slot % 256}.${index}`;
 }
 
-/** Short, because a socket's path holds at most 107 bytes (unix(7)); in no folder of a host, which goes with the host. */
+/** Short, because a socket's path holds at most 107 bytes (unix(7)). In no folder that labs share: one could remove it under another. */
 function boardSocketOf({ tag }: LabIdentity): string {
-  return `/run/drover-lab-bmc/${tag}.sock`;
+  return `/run/drover-lab-${tag}-bmc.sock`;
 }
 
 function pkiOf({ folder }: LabIdentity): string {

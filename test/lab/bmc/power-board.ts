@@ -1,6 +1,5 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /**
@@ -31,7 +30,6 @@ export class PowerBoard {
 
   /** Only root can use it: it switches without a password. */
   async listen(socketPath: string): Promise<void> {
-    mkdirSync(dirname(socketPath), { recursive: true });
     rmSync(socketPath, { force: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once('error', reject).listen(socketPath, resolve);
