@@ -30,6 +30,10 @@ const Bmc = withRules(
       .meta({
         description: 'Id of the system that is this host, for a Redfish service of several. Absent: it has one.',
       }),
+    cipherSuite: z.int().min(1).max(17).optional().meta({
+      description:
+        'Cipher suite (IPMI 2.0, table 22-20) that an IPMI device is spoken with: 3 or 17 with most. Absent: the device is asked each time, which may take seconds.',
+    }),
     credentialsSecret: ObjectName.meta({
       description: 'Secret in the namespace drover-system with the keys username and password.',
     }),
@@ -42,6 +46,11 @@ const Bmc = withRules(
         "Whether the device's certificate is believed unseen: whoever stands between it and the operator learns the password. Default false.",
     }),
   }),
+  {
+    rule: "self.type == 'IPMI' || !has(self.cipherSuite)",
+    message: 'belongs to type IPMI: leave it out',
+    fieldPath: '.cipherSuite',
+  },
   {
     rule: "self.type == 'Redfish' || !has(self.systemID) && !has(self.certificateAuthority) && !self.insecureSkipVerify",
     message: 'systemID, certificateAuthority and insecureSkipVerify belong to type Redfish: leave them out',

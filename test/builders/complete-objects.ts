@@ -86,7 +86,7 @@ function haPolicy(): KubeObject {
   );
 }
 
-function host(): KubeObject {
+function host(bmc: object): KubeObject {
   return object(
     'Host',
     {
@@ -94,15 +94,7 @@ function host(): KubeObject {
       evacuateWhenCordoned: true,
       reserved: { cpu: '500m', memory: '4Gi' },
       power: {
-        bmc: {
-          type: 'Redfish',
-          address: '192.0.2.21',
-          port: 8443,
-          systemID: '1',
-          credentialsSecret: 'bmc',
-          certificateAuthority: '-----BEGIN CERTIFICATE-----',
-          insecureSkipVerify: false,
-        },
+        bmc: { address: '192.0.2.21', port: 8443, credentialsSecret: 'bmc', ...bmc },
       },
     },
     {
@@ -447,7 +439,15 @@ export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> =
   Cluster: [cluster()],
   Datastore: [datastore()],
   HAPolicy: [haPolicy()],
-  Host: [host()],
+  Host: [
+    host({
+      type: 'Redfish',
+      systemID: '1',
+      certificateAuthority: '-----BEGIN CERTIFICATE-----',
+      insecureSkipVerify: false,
+    }),
+    host({ type: 'IPMI', cipherSuite: 17 }),
+  ],
   Image: [image()],
   Migration: [
     migration({ virtualMachineName: 'web', groupMigrationName: 'all' }),

@@ -1,4 +1,5 @@
 import type { LabBmc } from './bmc/bmcs.ts';
+import { IPMI_CIPHER_SUITE } from './bmc/simulators.ts';
 import { SYSTEM_NAMESPACE } from './credentials.ts';
 import { SHARED_DATASTORE_PATH } from './host/host-files.ts';
 import { UPLINK_NIC } from './host/network.ts';
@@ -58,7 +59,14 @@ export function bmcObjects(bmcs: readonly { readonly host: string; readonly bmc:
       metadata: { name: host },
       spec: {
         power: {
-          bmc: { type, address, port, credentialsSecret: 'bmc', ...(certificateAuthority && { certificateAuthority }) },
+          bmc: {
+            type,
+            address,
+            port,
+            credentialsSecret: 'bmc',
+            ...(certificateAuthority && { certificateAuthority }),
+            ...(type === 'IPMI' && { cipherSuite: IPMI_CIPHER_SUITE }),
+          },
         },
       },
     })),

@@ -12,7 +12,7 @@ const SECRET: KindRef<Secret> = { group: '', version: 'v1', plural: 'secrets', k
 /** UDP port of RMCP+. Source: IPMI 2.0, 13.1.2. */
 const IPMI_PORT = 623;
 /** A BMC is a slow computer; one that is slower than this would hold up a failover. */
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 
 /** Who a BMC wants to speak with. */
 export interface Credentials {
@@ -36,9 +36,16 @@ export class BmcError extends Error {
 }
 
 export const openDevice: OpenDevice = (bmc, credentials) => {
-  const { type, address, port, systemID, certificateAuthority, insecureSkipVerify } = bmc;
+  const { type, address, port, systemID, certificateAuthority, insecureSkipVerify, cipherSuite } = bmc;
   const common = { ...credentials, timeoutMs: TIMEOUT_MS };
-  if (type === 'IPMI') return ipmiDevice({ ...common, address, port: port ?? IPMI_PORT });
+  if (type === 'IPMI') {
+    return ipmiDevice({
+      ...common,
+      address,
+      port: port ?? IPMI_PORT,
+      ...(cipherSuite !== undefined && { cipherSuite }),
+    });
+  }
   return redfishDevice({
     ...common,
     address: port === undefined ? address : `${address}:${port}`,

@@ -154,6 +154,13 @@ const ROWS: readonly Row[] = [
     accepted: object('HAPolicy', { failureDetection: { suspectAfterSeconds: 10, deadAfterSeconds: 11 } }),
   },
   {
+    rule: 'a BMC of type Redfish has no cipher suite',
+    refused: object('Host', { power: { bmc: { ...bmc, type: 'Redfish', cipherSuite: 17 } } }),
+    field: 'spec.power.bmc.cipherSuite',
+    message: 'belongs to type IPMI: leave it out',
+    accepted: object('Host', { power: { bmc: { ...bmc, type: 'IPMI', cipherSuite: 17 } } }),
+  },
+  {
     rule: 'a BMC of type IPMI has no fields of Redfish',
     refused: object('Host', { power: { bmc: { ...bmc, type: 'IPMI', systemID: '1' } } }),
     field: 'spec.power.bmc.type',
