@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { readBootId } from '../host/index.ts';
-import { EventRecorder, type KubeClient } from '../kube/index.ts';
+import { EventRecorder, type KubeApi } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
 import { openSealed } from '../runtime/sealed.ts';
@@ -23,7 +23,7 @@ import { volumesController } from './volumes/controller.ts';
 export interface AgentOptions {
   /** Name of this host, and of its Node. */
   readonly host: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Libvirt URI; see `LibvirtOptions`. */
   readonly libvirtUri: string;
   readonly virtualization: Virtualization['type'] | 'auto';

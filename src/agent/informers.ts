@@ -5,7 +5,7 @@ import { Image } from '../api/image.ts';
 import { VirtualSwitch } from '../api/network.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
-import type { KubeClient } from '../kube/index.ts';
+import type { KubeApi } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
 import { BY_DOMAIN_UUID } from './instances/index.ts';
 import { operatorCertificateInformer } from './usage/operator-certificate.ts';
@@ -17,7 +17,7 @@ export type AgentInformers = ReturnType<typeof agentInformers>;
  * What the agent of one host watches. Kinds of which a host may have few among many are selected by host at the API
  * server, so that the agent's cost grows with its host, not with the fleet.
  */
-export function agentInformers(client: KubeClient, host: string, log: Logger) {
+export function agentInformers(client: KubeApi, host: string, log: Logger) {
   const common = (kind: string) => ({
     client,
     fieldManagers: [FIELD_MANAGER],

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { EventRecorder, KubeClient } from '../kube/index.ts';
+import type { EventRecorder, KubeApi } from '../kube/index.ts';
 import type { Clock, Metrics } from '../runtime/index.ts';
 import type { Informers } from './informers.ts';
 import type { Inventories } from './inventory/inventories.ts';
@@ -13,7 +13,7 @@ export interface ControllerDependencies {
   readonly inventories: Inventories;
   readonly ruleGroups: RuleGroups;
   /** Writes with it leave only while this process leads. */
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { SYSTEM_NAMESPACE } from '../api/common/names.ts';
-import { EventRecorder, type KubeClient, type LeaderElectionOptions, type Leadership } from '../kube/index.ts';
+import { EventRecorder, type KubeApi, type LeaderElectionOptions, type Leadership } from '../kube/index.ts';
 import { type Clock, type Controller, Manager, type Metrics } from '../runtime/index.ts';
 import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
@@ -29,7 +29,7 @@ export const OPERATOR_LEASE = { namespace: SYSTEM_NAMESPACE, name: 'drover-opera
 const EVENTS_PER_SECOND = 50;
 
 export interface OperatorOptions {
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly identity: string;
   readonly leaseDurationMs: number;
   readonly http: { readonly host: string; readonly port: number };

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KubeApi } from './api.ts';
 import type { ApplyOptions } from './call.ts';
-import type { KubeClient } from './client.ts';
 import type { KindRef, KubeObject } from './object.ts';
 
 export type ApplyOutcome<T> = { written: boolean; object: T };
@@ -15,7 +15,7 @@ export interface ApplyIfChangedOptions extends ApplyOptions {
  * `managedFields` in the cache (see {@link keepManagedFieldsOf}).
  */
 export async function applyIfChanged<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeApi,
   kind: KindRef<T>,
   wanted: KubeObject,
   cached: T | undefined,

@@ -2,12 +2,12 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { Counter, Gauge } from 'prom-client';
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
-import { type KubeClient, type Lease, leaseKind, microTime } from '../../kube/index.ts';
+import { type KubeApi, type Lease, leaseKind, microTime } from '../../kube/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 import { FIELD_MANAGER } from '../write-status.ts';
 
 export interface HeartbeatDependencies {
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Name of this host; its lease is `drover-system/host-<name>`. */
   readonly host: string;
   /** After how long without a renewal the host counts as not ready, in seconds. Absent: 15. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { InstanceNic, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { NicPort } from '../../domain/index.ts';
-import type { EventRecorder, KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { EventRecorder, KubeApi, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 
@@ -14,7 +14,7 @@ export interface InstancesDeps {
   readonly host: string;
   /** Boot of this host, as the kernel names it. */
   readonly bootID: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly events: EventRecorder;
   /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
