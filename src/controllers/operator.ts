@@ -42,7 +42,7 @@ export interface OperatorOptions {
 export function createOperator(options: OperatorOptions): Manager {
   const { client, log, metrics, clock } = options;
   const onError = (error: unknown) => log.warn({ err: error }, 'a call of the API server failed; it is tried again');
-  const informers = createInformers(client, onError);
+  const informers = createInformers(client, clock, onError);
   const election: LeaderElectionOptions = {
     client,
     lease: OPERATOR_LEASE,
@@ -59,12 +59,13 @@ export function createOperator(options: OperatorOptions): Manager {
     http: options.http,
     informers: Object.values(informers),
     leaderElection: election,
-    controllers: (leadership) => controllers(options, informers, leadership, onError),
+    controllers: (leadership) => operatorControllers(options, informers, leadership, onError),
   });
 }
 
-function controllers(
-  { client, identity, log, metrics, clock }: OperatorOptions,
+/** One controller per kind. With a leadership, their writes leave only while it lasts. */
+export function operatorControllers(
+  { client, identity, log, metrics, clock }: Omit<OperatorOptions, 'http' | 'leaseDurationMs'>,
   informers: Informers,
   leadership: Leadership | undefined,
   onError: (error: unknown) => void,

@@ -14,9 +14,19 @@ export interface HeartbeatDependencies {
   readonly durationSeconds?: number;
   /** Absent: a third of the duration. */
   readonly intervalMs?: number;
+  /** Tells for how long the process could not attend to its heartbeat. Absent: Node's own. */
+  readonly lag?: EventLoopLag;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+}
+
+/** As `monitorEventLoopDelay` of node:perf_hooks; in nanoseconds. */
+export interface EventLoopLag {
+  readonly max: number;
+  enable(): unknown;
+  disable(): unknown;
+  reset(): void;
 }
 
 export interface Heartbeat {
@@ -30,7 +40,7 @@ const DURATION_SECONDS = 15;
 export function heartbeat(deps: HeartbeatDependencies): Heartbeat {
   const { durationSeconds = DURATION_SECONDS } = deps;
   const intervalMs = deps.intervalMs ?? (durationSeconds * 1000) / 3;
-  const lag = monitorEventLoopDelay({ resolution: 10 });
+  const lag = deps.lag ?? monitorEventLoopDelay({ resolution: 10 });
   const renewals = observe(deps, lag);
   const acquireTime = microTime(deps.clock.now());
 
@@ -85,7 +95,7 @@ export function leaseNameOf(host: string): string {
   return `host-${host}`;
 }
 
-function observe({ metrics, clock }: HeartbeatDependencies, lag: ReturnType<typeof monitorEventLoopDelay>) {
+function observe({ metrics, clock }: HeartbeatDependencies, lag: EventLoopLag) {
   const registers = [metrics.registry];
   let renewedMs: number | undefined;
   const total = new Counter({
