@@ -32,8 +32,11 @@ describe.each(readdirSync(FOLDER).sort())('%s', (name) => {
     expect(text).toBe(readFileSync(golden, 'utf8'));
   });
 
-  it.each(SEEDS)('ends as expected in the order of seed %i', async (seed) => {
-    const { log, failures } = await runScenario(scenario, { seed, order: 'random' });
-    expect(failures, log.join('\n')).toEqual([]);
-  });
+  it.each([...SEEDS, ...(scenario.events.seed === undefined ? [] : [scenario.events.seed])])(
+    'ends as expected in the order of seed %i',
+    async (seed) => {
+      const { log, failures } = await runScenario(scenario, { seed, order: 'random' });
+      expect(failures, log.join('\n')).toEqual([]);
+    },
+  );
 });

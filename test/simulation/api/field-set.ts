@@ -77,7 +77,11 @@ export function removeFields(value: unknown, fields: FieldSet, schema: Structura
     for (const [name, member] of Object.entries(value)) {
       const below = fields[`f:${name}`];
       if (below === undefined) left[name] = member;
-      else if (!isLeaf(below)) left[name] = removeFields(member, below, schemaOfMember(schema, name));
+      else if (!isLeaf(below)) {
+        const rest = removeFields(member, below, schemaOfMember(schema, name));
+        // What has lost all that was in it goes, too.
+        if (!isJson(rest) || Object.keys(rest).length > 0) left[name] = rest;
+      }
     }
     return left;
   }

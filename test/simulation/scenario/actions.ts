@@ -52,6 +52,7 @@ export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('healAll') }),
 ]);
 export type Action = z.output<typeof Action>;
+export type ActionInput = z.input<typeof Action>;
 
 /** Lets it happen now. @throws Error when it names something that this world does not have */
 export function perform(world: World, action: Action): void {

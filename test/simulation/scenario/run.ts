@@ -13,6 +13,10 @@ export interface Outcome {
   readonly failure: string | undefined;
 }
 
+/** How long everything has to stay as expected before a run may end early, and how often that is looked at, in milliseconds. */
+const SETTLED_MS = 10_000;
+const LOOK_MS = 5_000;
+
 /** Plays a scenario once. The same seed and order give the same run, to the last line of its log. */
 export async function runScenario(
   { cluster, events }: Scenario,
@@ -21,11 +25,24 @@ export async function runScenario(
   const world = new World({ plan: cluster, seed, order });
   for (const { at, action } of events.events) world.timeline.after(at * 1000, () => perform(world, action));
   try {
-    await world.run(events.runFor * 1000);
+    await play(world, events);
   } catch (error) {
     if (!(error instanceof InvariantBroken)) throw error;
     return { log: world.log.lines, failures: [error.message], failure: error.invariant };
   }
   const failures = unmet(world, events.finally);
-  return { log: world.log.lines, failures, failure: failures.length === 0 ? undefined : 'not as expected in the end' };
+  return { log: world.log.lines, failures, failure: failures[0]?.replace(/.*, but /, 'in the end ') };
+}
+
+async function play(world: World, { runFor, settledFrom, finally: expected }: Scenario['events']): Promise<void> {
+  const endMs = runFor * 1000;
+  let lookMs = settledFrom === undefined ? endMs : settledFrom * 1000;
+  let settledSinceMs: number | undefined;
+  while (lookMs < endMs) {
+    await world.run(lookMs);
+    settledSinceMs = unmet(world, expected).length > 0 ? undefined : (settledSinceMs ?? lookMs);
+    if (settledSinceMs !== undefined && lookMs - settledSinceMs >= SETTLED_MS) return;
+    lookMs += LOOK_MS;
+  }
+  await world.run(endMs);
 }

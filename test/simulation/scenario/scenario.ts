@@ -1,21 +1,32 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import * as z from 'zod';
-import { ClusterPlan } from '../world/plan.ts';
-import { Action } from './actions.ts';
+import { isJson } from '../api/field-set.ts';
+import { ClusterPlan, type ClusterPlanInput } from '../world/plan.ts';
+import { Action, type ActionInput } from './actions.ts';
 import { Expectations } from './expectations.ts';
 
-const Timed = z.looseObject({ at: z.number().min(0) }).transform(({ at, ...action }, context) => {
-  const parsed = Action.safeParse(action);
-  if (parsed.success) return { at, action: parsed.data };
-  context.addIssue({ code: 'custom', message: `${JSON.stringify(action)}: ${z.prettifyError(parsed.error)}` });
-  return z.NEVER;
-});
+const Timed = z
+  .custom<ActionInput & { at: number }>(isTimed, 'needs `at`, in seconds')
+  .transform(({ at, ...action }, context) => {
+    const parsed = Action.safeParse(action);
+    if (parsed.success) return { at, action: parsed.data };
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(action)}: ${z.prettifyError(parsed.error)}` });
+    return z.NEVER;
+  });
+
+function isTimed(value: unknown): boolean {
+  return isJson(value) && typeof value['at'] === 'number' && value['at'] >= 0;
+}
 
 /** The content of `events.yaml`; times in seconds since the beginning. */
 export const Events = z.strictObject({
   runFor: z.number().positive(),
+  /** The run may end from then on, as soon as everything is as expected and stays so for a while. Absent: only at its end. */
+  settledFrom: z.number().positive().optional(),
+  /** Seed of a further order in which it is to be played. Absent: none. */
+  seed: z.int().optional(),
   events: z.array(Timed).default([]),
   finally: Expectations.default({}),
 });
@@ -24,6 +35,25 @@ export const Events = z.strictObject({
 export interface Scenario {
   readonly cluster: ClusterPlan;
   readonly events: z.output<typeof Events>;
+}
+
+/** The same as it is written. */
+export interface ScenarioInput {
+  readonly cluster: ClusterPlanInput;
+  readonly events: z.input<typeof Events>;
+}
+
+/** @throws Error when it is none */
+export function parseScenario({ cluster, events }: ScenarioInput): Scenario {
+  return { cluster: ClusterPlan.parse(cluster), events: Events.parse(events) };
+}
+
+/** Writes a scenario into a folder of its own. */
+export function writeScenario(folder: string, { cluster, events }: ScenarioInput, readme: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'README.md'), readme);
+  writeFileSync(join(folder, 'cluster.yaml'), stringify(cluster));
+  writeFileSync(join(folder, 'events.yaml'), stringify(events));
 }
 
 /** Reads the folder of a scenario. @throws Error that names the file and the field at fault */
