@@ -147,6 +147,8 @@ export class SimulatedClient implements KubeApi {
   ): Promise<T> {
     const { timeline, link, process } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // A process that is no more asks for nothing.
+    if (process.isDead) return promise;
     let isSettled = false;
     const settle = (how: () => void) => {
       if (isSettled) return;

@@ -197,7 +197,7 @@ export class ApiServer {
   }
 
   #replace(kind: KindRef, live: KubeObject, wanted: KubeObject): KubeObject {
-    const complete = completed(kind, wanted);
+    const complete = completed(kind, wanted, live);
     if (
       isDeepStrictEqual(live, {
         ...complete,
@@ -317,12 +317,14 @@ function tidy(metadata: ObjectMeta): ObjectMeta {
 }
 
 /** With the schema's defaults and without what it does not know. @throws KubeError when it does not fit */
-function completed(kind: KindRef, object: KubeObject): KubeObject {
+function completed(kind: KindRef, object: KubeObject, live?: KubeObject): KubeObject {
   const served = servedKind(kind.plural);
   const metadata = tidy(object.metadata);
   if (served === undefined) return { ...object, metadata };
-  const spec = served.spec.safeParse(object.spec);
-  const status = object.status === undefined ? undefined : served.status.safeParse(object.status);
+  // What is the very same as before has been looked at before.
+  const spec = object.spec === live?.spec ? { data: live?.spec, error: undefined } : served.spec.safeParse(object.spec);
+  const isOtherStatus = object.status !== undefined && object.status !== live?.status;
+  const status = isOtherStatus ? served.status.safeParse(object.status) : undefined;
   const error = spec.error ?? status?.error;
   if (error !== undefined) {
     const message = `${kind.kind} "${object.metadata.name}" is invalid: ${error.message}`;

@@ -16,11 +16,22 @@ export class Process {
   #held: (() => void)[] = [];
   #isDead = false;
   readonly #onKill: (() => void)[] = [];
+  readonly #ending = new AbortController();
 
   constructor(name: string, timeline: Timeline) {
     this.name = name;
     this.#timeline = timeline;
     this.clock = new ProcessClock(this, timeline);
+    // Node keeps signals that others are made of, and with them all that waits for these, until they are aborted.
+    timeline.onEnd(() => {
+      this.kill();
+      this.#ending.abort();
+    });
+  }
+
+  /** Aborted at the end of the world, for the sake of memory: a process of this world is killed, not asked to end. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
   }
 
   get isDead(): boolean {

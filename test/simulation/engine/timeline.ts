@@ -25,6 +25,7 @@ const STEPS_PER_TURN = 64;
 export class Timeline {
   readonly #order: Order;
   readonly #heap: Entry[] = [];
+  readonly #onEnd: (() => void)[] = [];
   #count = 0;
   #nowMs = 0;
   #steps = 0;
@@ -88,6 +89,16 @@ export class Timeline {
     };
     turn();
     await promise;
+  }
+
+  onEnd(callback: () => void): void {
+    this.#onEnd.push(callback);
+  }
+
+  /** Nothing happens any more: what waits may be forgotten. */
+  end(): void {
+    this.#heap.length = 0;
+    for (const callback of this.#onEnd.splice(0)) callback();
   }
 
   #popBefore(untilMs: number): (() => void) | undefined {

@@ -48,7 +48,10 @@ async function explore(first: number, runs: number, workers: number): Promise<Ru
   let next = first;
   await Promise.all(
     Array.from({ length: workers }, async () => {
-      const worker = new Worker(new URL('./worker.ts', import.meta.url));
+      const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+        // Most of a run is garbage at its end: a young generation that holds it is hardly ever collected.
+        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      });
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const giveOut = () => {
         if (next < first + runs) worker.postMessage(next++);

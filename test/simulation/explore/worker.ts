@@ -11,6 +11,8 @@ export interface RunResult {
 /** Plays the seeds that it is sent, one after the other. */
 const port = parentPort;
 if (port === null) throw new Error('this is a worker of the explorer: start test/simulation/explore/main.ts');
+// Nobody reads the stacks of the thousands of errors that are part of the game.
+Error.stackTraceLimit = 0;
 port.on('message', (seed: number) => {
   runSeed(seed).then(
     ({ failure, failures }) => port.postMessage({ seed, failure, failures } satisfies RunResult),

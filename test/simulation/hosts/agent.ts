@@ -32,7 +32,6 @@ export interface AgentOptions {
 }
 
 const LEASE_SECONDS = 15;
-const NEVER = new AbortController().signal;
 /** The process of an agent here shares its event loop with the whole world: that says nothing of it. */
 const NO_LAG = { max: 0, enable: () => undefined, disable: () => undefined, reset: () => undefined };
 const QUIET = () => () => undefined;
@@ -102,7 +101,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     clock,
   });
   const beat = heartbeat({ ...common, durationSeconds: LEASE_SECONDS, lag: NO_LAG });
-  await Promise.all([manager, instances, report, beat].map((part) => part.run(NEVER)));
+  await Promise.all([manager, instances, report, beat].map((part) => part.run(process.signal)));
 }
 
 const CERTIFICATE = {

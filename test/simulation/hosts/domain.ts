@@ -1,4 +1,4 @@
-import { domainFacts } from '../../../src/domain/index.ts';
+import { metadataOf, readIdentity } from '../../../src/domain/identity.ts';
 import { childNamed, childrenNamed } from '../../../src/domain/xml/element.ts';
 import { parseXml } from '../../../src/domain/xml/parse.ts';
 import { DomainState, PausedReason } from '../../../src/libvirt/index.ts';
@@ -33,19 +33,18 @@ const SHUTDOWN_MS = 3_000;
 /** A domain that is being started. @throws Error when the XML is none */
 export function domainFromXml(xml: string, id: number): Domain {
   const root = parseXml(xml);
-  const facts = domainFacts(xml);
   const disks = childrenNamed(childNamed(root, 'devices'), 'disk').flatMap((disk) => {
     const path = childNamed(disk, 'source')?.attributes['file'];
     return path === undefined ? [] : [{ path, readOnly: childNamed(disk, 'readonly') !== undefined }];
   });
   return {
-    uuid: facts.uuid,
-    name: facts.name,
+    uuid: childNamed(root, 'uuid')?.text ?? '',
+    name: childNamed(root, 'name')?.text ?? '',
     id,
     xml,
     memoryBytes: Number(childNamed(root, 'memory')?.text ?? 0),
     disks,
-    virtualMachineUID: facts.identity?.virtualMachineUID,
+    virtualMachineUID: readIdentity(metadataOf(root))?.virtualMachineUID,
     state: DomainState.PAUSED,
     reason: PausedReason.STARTING_UP,
     job: undefined,

@@ -104,6 +104,7 @@ function call<N extends CallName>(
   [args, options]: CallParameters<N>,
 ): Promise<ReplyOf<N>> {
   const { promise, resolve, reject } = Promise.withResolvers<ReplyOf<N>>();
+  if (agent.isDead) return promise;
   const { timeoutMs = TIMEOUT_MS, signal } = options ?? {};
   let isSettled = false;
   let wasSent = false;

@@ -24,13 +24,16 @@ export async function runScenario(
 ): Promise<Outcome> {
   const world = new World({ plan: cluster, seed, order });
   for (const { at, action } of events.events) world.timeline.after(at * 1000, () => perform(world, action));
+  let failures: string[] = [];
   try {
     await play(world, events);
   } catch (error) {
     if (!(error instanceof InvariantBroken)) throw error;
     return { log: world.log.lines, failures: [error.message], failure: error.invariant };
+  } finally {
+    failures = unmet(world, events.finally);
+    world.end();
   }
-  const failures = unmet(world, events.finally);
   return { log: world.log.lines, failures, failure: failures[0]?.replace(/.*, but /, 'in the end ') };
 }
 

@@ -17,7 +17,6 @@ export interface OperatorOptions {
 /** How soon the kubelet starts it again. */
 const RESTART_MS = 2_000;
 const LEASE_MS = 15_000;
-const NEVER = new AbortController().signal;
 /** They need real TLS, and decide nothing about VMs. */
 const NOT_SIMULATED: readonly string[] = ['usage', 'hostcertificate'];
 
@@ -71,7 +70,7 @@ export class SimulatedOperator {
         );
       },
     });
-    return await manager.run(NEVER);
+    return await manager.run(process.signal);
   }
 
   /** It loses all its memory; the kubelet starts it again. */

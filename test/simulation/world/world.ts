@@ -99,6 +99,11 @@ export class World {
     }
   }
 
+  /** It is over: what waits in it is let go. */
+  end(): void {
+    this.timeline.end();
+  }
+
   host(name: string): SimulatedHost {
     return found(
       this.hosts.find((host) => host.name === name),
