@@ -6,8 +6,10 @@ import {
   type FieldSet,
   fieldsOf,
   isJson,
+  isLeaf,
   merge,
   removeFields,
+  sameFields,
   without,
 } from './field-set.ts';
 
@@ -40,8 +42,11 @@ export function serverSideApply(
   const kept = others.map(({ entry, fields }) => ({ entry, fields: force ? without(fields, [changed]) : fields }));
   const mine = fieldsOf(body, schema);
   const before = entries.find(isMine);
-  const dropped = before === undefined ? {} : without(setOf(before), [mine, ...kept.map(({ fields }) => fields)]);
-  const merged = merge(removeFields(live, dropped, schema), body, schema);
+  const mineBefore = before === undefined ? {} : setOf(before);
+  // Most applies name what they named the last time.
+  const dropped = sameFields(mineBefore, mine) ? {} : without(mineBefore, [mine, ...kept.map(({ fields }) => fields)]);
+  const remaining = isLeaf(dropped) ? live : removeFields(live, dropped, schema);
+  const merged = merge(remaining, body, schema);
   const managedFields: ManagedFieldsEntry[] = [
     ...kept
       .filter(({ fields }) => Object.keys(fields).length > 0)

@@ -54,6 +54,17 @@ export function isLeaf(fields: FieldSet): boolean {
   return Object.keys(fields).every((name) => name === '.');
 }
 
+export function sameFields(a: FieldSet, b: FieldSet): boolean {
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => {
+      const [one, other] = [a[name], b[name]];
+      return one !== undefined && other !== undefined && sameFields(one, other);
+    })
+  );
+}
+
 /** Fields of `from` that neither `kept` nor any of the others has. */
 export function without(from: FieldSet, others: readonly FieldSet[]): FieldSet {
   const left: FieldSet = {};
@@ -139,7 +150,7 @@ export function changedFields(
       }),
     );
   }
-  return isDeepStrictEqual(wanted, live) ? undefined : fieldsOf(wanted, schema);
+  return wanted === live || isDeepStrictEqual(wanted, live) ? undefined : fieldsOf(wanted, schema);
 }
 
 function collected(entries: readonly (readonly [string, FieldSet | undefined])[]): FieldSet | undefined {
