@@ -17,6 +17,7 @@ import type {
 import { KubeError, type KubeObject, keyOfRef } from '../../../src/kube/index.ts';
 import type { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
+import type { Admission } from './admission.ts';
 import type { Link } from './link.ts';
 import { selectorOf } from './selector.ts';
 import type { ApiServer } from './server.ts';
@@ -30,8 +31,7 @@ export interface ClientOptions {
   readonly timeline: Timeline;
   readonly link: Link;
   readonly process: Process;
-  /** Asked by the server for each write to Drover's kinds; what it throws is the answer. Absent: all are taken. */
-  readonly admit?: (() => void) | undefined;
+  readonly admission: Admission;
 }
 
 /** The API server as one process of the simulated world reaches it. */
@@ -64,13 +64,13 @@ export class SimulatedClient implements KubeApi {
   }
 
   async create<T extends KubeObject>(kind: KindRef<T>, object: KubeObject, options: WriteOptions = {}): Promise<T> {
-    return await this.#write(kind, named('create', kind, object.metadata), options, () =>
+    return await this.#write('create', kind, object.metadata, undefined, options, () =>
       as<T>(this.#options.server.create(kind, object)),
     );
   }
 
   async update<T extends KubeObject>(kind: KindRef<T>, object: NoInfer<T>, options: WriteOptions = {}): Promise<T> {
-    return await this.#write(kind, named('update', kind, object.metadata), options, () =>
+    return await this.#write('update', kind, object.metadata, undefined, options, () =>
       as<T>(this.#options.server.update(kind, object)),
     );
   }
@@ -89,13 +89,13 @@ export class SimulatedClient implements KubeApi {
     patch: PatchBody,
     options: PatchOptions = {},
   ): Promise<T> {
-    return await this.#write(kind, named('patch', kind, ref), options, () =>
+    return await this.#write('patch', kind, ref, options.subresource === 'status' ? 'status' : undefined, options, () =>
       as<T>(this.#options.server.patch(kind, ref, patch, options.subresource)),
     );
   }
 
   async delete(kind: KindRef, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
-    return await this.#write(kind, named('delete', kind, ref), options, () =>
+    return await this.#write('delete', kind, ref, undefined, options, () =>
       this.#options.server.delete(kind, ref, options),
     );
   }
@@ -114,7 +114,7 @@ export class SimulatedClient implements KubeApi {
     { fieldManager, force = false, ...options }: ApplyOptions,
     subresource: 'status' | undefined,
   ): Promise<T> {
-    return await this.#write(kind, named('apply', kind, object.metadata, subresource), options, () =>
+    return await this.#write('apply', kind, object.metadata, subresource, options, () =>
       as<T>(this.#options.server.apply(kind, object, { fieldManager, force, subresource })),
     );
   }
@@ -124,10 +124,18 @@ export class SimulatedClient implements KubeApi {
     return await this.#send(what, options.timeoutMs ?? TIMEOUT_MS, signals, false, answer);
   }
 
-  async #write<T>(kind: KindRef, what: string, options: CallOptions, answer: () => T): Promise<T> {
-    const { admit } = this.#options;
+  async #write<T>(
+    verb: string,
+    kind: KindRef,
+    ref: ObjectRef,
+    subresource: 'status' | undefined,
+    options: CallOptions,
+    answer: () => T,
+  ): Promise<T> {
+    const what = named(verb, kind, ref, subresource);
+    const { admission } = this.#options;
     const admitted = () => {
-      if (kind.group === 'drover.dev') admit?.();
+      admission(kind, ref, subresource);
       return answer();
     };
     const signals = options.signal === undefined ? [] : [options.signal];

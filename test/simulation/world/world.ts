@@ -1,8 +1,7 @@
 import { KINDS } from '../../../src/api/kinds.ts';
-import { OPERATOR_LEASE } from '../../../src/controllers/operator.ts';
-import { type KindRef, KubeError, type KubeObject, leaseKind } from '../../../src/kube/index.ts';
+import type { KindRef, KubeObject } from '../../../src/kube/index.ts';
+import { type Admission, leadersOnly, ownHostOnly } from '../api/admission.ts';
 import { SimulatedClient } from '../api/client.ts';
-import { isJson } from '../api/field-set.ts';
 import { Link } from '../api/link.ts';
 import { ApiServer } from '../api/server.ts';
 import type { Process } from '../engine/process.ts';
@@ -183,7 +182,7 @@ export class World {
       memoryBytes: memory,
       timeline: this.timeline,
       datastores: this.datastores,
-      clientFor: (process) => this.#client(name, process),
+      clientFor: (process) => this.#client(name, process, ownHostOnly(this.server, name)),
       targetAt: (from, uri) => this.#migrationTarget(from, uri),
       onFact: (what, domain) => {
         this.fact(name, what);
@@ -196,20 +195,19 @@ export class World {
     return new SimulatedOperator({
       name,
       timeline: this.timeline,
-      clientFor: (process, identity) => this.#client(name, process, () => this.#admitLeader(identity)),
+      clientFor: (process, identity) => this.#client(name, process, leadersOnly(this.server, identity)),
       onFact: (what) => this.fact(name, what),
     });
   }
 
-  #client(name: string, process: Process, admit?: () => void): SimulatedClient {
-    return new SimulatedClient({ server: this.server, timeline: this.timeline, link: this.link(name), process, admit });
-  }
-
-  /** The server's half of the fence, as the admission policy that is installed with the operator: only the leader writes. */
-  #admitLeader(identity: string): void {
-    const spec = this.server.find(leaseKind, OPERATOR_LEASE)?.spec;
-    if (isJson(spec) && spec['holderIdentity'] === identity) return;
-    throw new KubeError({ code: 403, reason: 'Forbidden', message: `${identity} does not hold the leader lease` });
+  #client(name: string, process: Process, admission: Admission): SimulatedClient {
+    return new SimulatedClient({
+      server: this.server,
+      timeline: this.timeline,
+      link: this.link(name),
+      process,
+      admission,
+    });
   }
 
   #migrationTarget(from: string, uri: string): MigrationTarget | undefined {
