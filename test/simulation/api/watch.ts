@@ -38,8 +38,11 @@ export async function* openWatch<T extends KubeObject>(
   };
   const deliver = () => {
     if (link.faults.state === 'Dropped') return;
-    const message = underWay.shift();
-    if (message !== undefined) process.deliver(() => receive(message));
+    // Taken in the process itself: what waits for one that stands still comes in whatever order.
+    process.deliver(() => {
+      const message = underWay.shift();
+      if (message !== undefined) receive(message);
+    });
   };
   const send = (message: Message<T>) => {
     underWay.push(message);

@@ -40,8 +40,10 @@ export function simulatedLibvirt(daemon: Daemon, agent: Process, timeline: Timel
     endEvents = scope?.hypervisor.onLifecycle((event) => {
       underWay.push(event);
       timeline.after(WAY_MS, () => {
-        const next = underWay.shift();
-        if (next !== undefined) agent.deliver(() => tell(onLifecycle, next));
+        agent.deliver(() => {
+          const next = underWay.shift();
+          if (next !== undefined) tell(onLifecycle, next);
+        });
       });
     });
   };
