@@ -189,7 +189,8 @@ function outOfDateBecause(
   if (host === undefined) return `the Host object of its host ${spec.host} is gone`;
   const ready = findCondition(host.status?.conditions, 'Ready');
   if (ready?.status === 'Unknown') return `host ${spec.host} does not answer: ${ready.message}`;
-  const [told, now] = [status?.bootID, host.status?.bootID];
+  // Right after a migration it is still the old host that has told.
+  const [told, now] = [status?.host === spec.host ? status.bootID : undefined, host.status?.bootID];
   if (told === undefined || now === undefined || told === now) return undefined;
   return `host ${spec.host} has booted since it told of the VM, and has not looked for it yet`;
 }
