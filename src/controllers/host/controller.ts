@@ -40,10 +40,12 @@ async function reconcile(
 ): Promise<Result> {
   const host = informers.hosts.get(key);
   if (host === undefined) return done;
+  const isCalledSilent = findCondition(host.status?.conditions ?? [], 'Ready')?.status === 'Unknown';
+  if (!isCalledSilent) heartbeats.spoke(key);
   const leftMs = heartbeats.leftMs(key, informers.leases.get(leaseKeyOf(key)));
   if (leftMs > 0) return requeueAfter(leftMs, "the host's lease is fresh");
   const before = host.status?.conditions ?? [];
-  if (findCondition(before, 'Ready')?.status === 'Unknown') return done;
+  if (isCalledSilent) return done;
   const silent = {
     type: 'Ready',
     status: 'Unknown',
@@ -58,6 +60,7 @@ async function reconcile(
   );
   // Forced: the condition is the agent's, and the agent is silent.
   await writeStatus(client, Host, host, { conditions }, { fieldManager: FIELD_MANAGERS.host, force: true, signal });
+  heartbeats.callSilent(key);
   log.warn({ host: key }, silent.message);
   events.record({ regarding: host, type: 'Warning', reason: silent.reason, action: 'Watching', note: silent.message });
   return done;
@@ -70,9 +73,25 @@ async function reconcile(
 class Heartbeats {
   readonly #clock: Clock;
   readonly #seen = new Map<string, { renewTime: string | undefined; atMs: number }>();
+  /** Hosts that this process has called silent, whose agents have not spoken since. */
+  readonly #silent = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  callSilent(host: string): void {
+    this.#silent.add(host);
+  }
+
+  /**
+   * The Host says something else of itself than that it is silent. When this process has called it so, that is a sign of life
+   * like a renewal: an agent that comes back often writes its report before its lease, and would be contradicted each time.
+   */
+  spoke(host: string): void {
+    const seen = this.#seen.get(host);
+    if (this.#silent.delete(host) && seen !== undefined)
+      this.#seen.set(host, { ...seen, atMs: this.#clock.monotonicMs() });
   }
 
   /** Time until the host counts as silent, in milliseconds; 0 or less when it does. */
