@@ -166,6 +166,8 @@ export class Instances {
     // After the listing that makes the table current, every key is looked at again.
     if (!this.#table.isCurrent) return done;
     const instance = this.#deps.instances.get(key);
+    // Its domain is there, and the event that tells so may be on its way: it must not be started beside it.
+    if (instance !== undefined && this.#hasJustMovedHere(instance)) await this.#table.resync();
     const leftover = this.#leftoverOf(key, instance);
     const results: Result[] = [];
     const isExpected = leftover?.identity && this.incoming.expects(key, leftover.identity.virtualMachineUID);
@@ -179,6 +181,13 @@ export class Instances {
     const own = instance && ownEntry(this.#table, instance);
     if (own !== undefined) this.#leftovers.forget(own.uuid);
     return soonest(results);
+  }
+
+  /** The source has said that it moved here, and the table does not show it yet. */
+  #hasJustMovedHere(instance: VirtualMachineInstance): boolean {
+    const { status } = instance;
+    const isOfOther = status?.migration?.phase === 'Moved' && status.host !== this.#deps.host;
+    return isOfOther && ownEntry(this.#table, instance) === undefined;
   }
 
   /** The running domain of Drover that has this VM's name, but is not of the VM that the intent speaks of. */
