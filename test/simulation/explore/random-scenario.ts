@@ -1,6 +1,6 @@
 import { pick, type Random, seededRandom, wholeNumber } from '../engine/random.ts';
 import type { ActionInput } from '../scenario/actions.ts';
-import type { ScenarioInput } from '../scenario/scenario.ts';
+import type { Moment, ScenarioInput } from '../scenario/scenario.ts';
 import type { ClusterPlanInput } from '../world/plan.ts';
 
 /** When the last fault ends, in seconds: from then on everything has to become as it should be. */
@@ -10,7 +10,7 @@ const BOUND = 150;
 const FIRST_FAULT_AT = 2;
 const LOCKED = 0.5;
 
-type Timed = ActionInput & { readonly at: number };
+type Timed = ActionInput & Moment;
 
 interface Names {
   readonly hosts: readonly string[];
@@ -28,6 +28,7 @@ export function randomScenario(seed: number): ScenarioInput {
   const faults = Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) =>
     oneFault(random, names, index),
   ).flat();
+  const pointed = Array.from({ length: wholeNumber(random, 0, 3) }, () => pointedFault(random, names));
   const healed: Timed = { at: HEAL_AT, do: 'healAll' };
   // Whoever was to be empty takes VMs again.
   const usable = hosts.map(
@@ -47,7 +48,7 @@ export function randomScenario(seed: number): ScenarioInput {
     events: {
       runFor: HEAL_AT + BOUND,
       settledFrom: HEAL_AT + 5,
-      events: [...faults, healed, ...usable, ...wanted].toSorted((a, b) => a.at - b.at),
+      events: [...pointed, ...faults.toSorted((a, b) => timeOf(a) - timeOf(b)), healed, ...usable, ...wanted],
     },
   };
 }
@@ -163,6 +164,7 @@ const FAULTS: readonly Fault[] = [
     ];
   },
   (random, { vms }, at) => [{ at, do: 'delete', kind: 'VirtualMachineInstance', name: pick(random, vms) }],
+  (random, { vms }, at) => [{ at, do: 'forceDelete', kind: 'VirtualMachineInstance', name: pick(random, vms) }],
   (_random, _names, at, _until, number) => [{ at, do: 'createVM', vm: { name: `late-${number}` } }],
 ];
 
@@ -176,6 +178,51 @@ function migration(random: Random, { vms }: Names, at: number, until: number, nu
 function someKinds(random: Random): { kinds?: string[] } {
   if (random() < 0.5) return {};
   return { kinds: [pick(random, ['virtualmachines', 'virtualmachineinstances', 'hosts', 'migrations', 'volumes'])] };
+}
+
+/** Moments in which something is half done: what the log says then. */
+const DELICATE = [
+  'is handed over',
+  'is handed over',
+  'goes on here',
+  'receives',
+  'migration Prepare',
+  'migration Migrate',
+  'migration is Moved',
+  'epoch 2',
+  'wanted Off',
+  'wanted Running',
+  'phase Off',
+  'started',
+  'stopped (destroyed)',
+  'is deleted',
+  'leads',
+] as const;
+
+/** A fault within milliseconds of such a moment; it lasts until all are ended. */
+function pointedFault(random: Random, { hosts, operators }: Names): Timed {
+  const when = pick(random, DELICATE);
+  const after = wholeNumber(random, 0, 40) / 1000;
+  const [host, other, operator] = [pick(random, hosts), pick(random, hosts), pick(random, operators)];
+  const actions: ActionInput[] = [
+    { do: 'killAgent', host },
+    { do: 'killLibvirtd', host },
+    { do: 'powerOff', host },
+    { do: 'reset', host },
+    { do: 'isolate', host },
+    { do: 'isolate', host },
+    { do: 'cutNetwork', between: [host, other] },
+    { do: 'cutApi', client: host },
+    { do: 'cutApi', client: operator },
+    { do: 'killOperator', operator },
+    { do: 'pauseHost', host },
+    { do: 'pauseAgent', host },
+  ];
+  return { when, after, ...pick(random, actions) };
+}
+
+function timeOf({ at = 0 }: Timed): number {
+  return at;
 }
 
 function oneFault(random: Random, names: Names, number: number): Timed[] {

@@ -48,6 +48,8 @@ export const Action = z.discriminatedUnion('do', [
     patch: z.record(z.string(), z.unknown()),
   }),
   z.strictObject({ do: z.literal('delete'), kind: z.string(), name: z.string() }),
+  /** With the finalizers, as somebody does who is tired of waiting. */
+  z.strictObject({ do: z.literal('forceDelete'), kind: z.string(), name: z.string() }),
   /** Ends every fault: power, processes, links, network, datastores, BMCs. */
   z.strictObject({ do: z.literal('healAll') }),
 ]);
@@ -145,6 +147,7 @@ export function perform(world: World, action: Action): void {
     case 'createVM':
     case 'edit':
     case 'delete':
+    case 'forceDelete':
       asUser(world, action);
       return;
     case 'healAll':
@@ -177,7 +180,10 @@ function guest(world: World, name: string, what: 'guestShutsDown' | 'guestCrashe
 }
 
 /** What a user asks for twice, or of something that is gone, does not happen. */
-function asUser(world: World, action: Extract<Action, { do: 'create' | 'createVM' | 'edit' | 'delete' }>): void {
+function asUser(
+  world: World,
+  action: Extract<Action, { do: 'create' | 'createVM' | 'edit' | 'delete' | 'forceDelete' }>,
+): void {
   world.asUser(() => {
     if (action.do === 'create' || action.do === 'createVM') {
       const object = action.do === 'create' ? manifest(action.object) : virtualMachine(action.vm);
@@ -188,7 +194,9 @@ function asUser(world: World, action: Extract<Action, { do: 'create' | 'createVM
     const kind = kindOf(action.kind);
     const ref = { name: action.name, ...(kind.namespaced && { namespace: 'default' }) };
     if (world.server.find(kind, ref) === undefined) return;
-    if (action.do === 'delete') world.server.delete(kind, ref, {});
+    if (action.do === 'forceDelete')
+      world.server.patch(kind, ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+    if (action.do !== 'edit') world.server.delete(kind, ref, {});
     else world.server.patch(kind, ref, { type: 'merge', body: action.patch });
   });
 }

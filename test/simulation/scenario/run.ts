@@ -23,7 +23,12 @@ export async function runScenario(
   { seed, order }: { readonly seed: number; readonly order: Order['kind'] },
 ): Promise<Outcome> {
   const world = new World({ plan: cluster, seed, order });
-  for (const { at, action } of events.events) world.timeline.after(at * 1000, () => perform(world, action));
+  for (const { moment, action } of events.events) {
+    const { at, when, after = 0 } = moment;
+    if (at !== undefined) world.timeline.after(at * 1000, () => perform(world, action));
+    if (when !== undefined)
+      world.log.once(when, () => world.timeline.after(after * 1000, () => perform(world, action)));
+  }
   let failures: string[] = [];
   try {
     await play(world, events);

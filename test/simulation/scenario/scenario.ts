@@ -7,17 +7,30 @@ import { ClusterPlan, type ClusterPlanInput } from '../world/plan.ts';
 import { Action, type ActionInput } from './actions.ts';
 import { Expectations } from './expectations.ts';
 
+/** When an event happens: at a time, or a while after a line of the log says something for the first time. */
+export interface Moment {
+  /** Seconds since the beginning. */
+  readonly at?: number;
+  /** Part of a line of the log. */
+  readonly when?: string;
+  /** How long after that line, in seconds. Absent: at once. */
+  readonly after?: number;
+}
+
 const Timed = z
-  .custom<ActionInput & { at: number }>(isTimed, 'needs `at`, in seconds')
-  .transform(({ at, ...action }, context) => {
+  .custom<ActionInput & Moment>(isTimed, 'needs `at` (seconds), or `when` (part of a line of the log)')
+  .transform(({ at, when, after, ...action }, context) => {
     const parsed = Action.safeParse(action);
-    if (parsed.success) return { at, action: parsed.data };
+    if (parsed.success) return { moment: { at, when, after }, action: parsed.data };
     context.addIssue({ code: 'custom', message: `${JSON.stringify(action)}: ${z.prettifyError(parsed.error)}` });
     return z.NEVER;
   });
 
 function isTimed(value: unknown): boolean {
-  return isJson(value) && typeof value['at'] === 'number' && value['at'] >= 0;
+  if (!isJson(value)) return false;
+  const { at, when, after } = value;
+  if (at !== undefined) return typeof at === 'number' && at >= 0 && when === undefined;
+  return typeof when === 'string' && (after === undefined || typeof after === 'number');
 }
 
 /** The content of `events.yaml`; times in seconds since the beginning. */

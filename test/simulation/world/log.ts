@@ -4,13 +4,24 @@ import type { Timeline } from '../engine/timeline.ts';
 export class FactLog {
   readonly lines: string[] = [];
   readonly #timeline: Timeline;
+  #awaited: { readonly words: string; readonly callback: () => void }[] = [];
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline;
   }
 
   add(who: string, what: string): void {
-    this.lines.push(`${clockTime(this.#timeline.nowMs)} ${who} ${what}`);
+    const line = `${who} ${what}`;
+    this.lines.push(`${clockTime(this.#timeline.nowMs)} ${line}`);
+    const said = this.#awaited.filter(({ words }) => line.includes(words));
+    if (said.length === 0) return;
+    this.#awaited = this.#awaited.filter(({ words }) => !line.includes(words));
+    for (const { callback } of said) callback();
+  }
+
+  /** Calls back when a line says these words for the first time. */
+  once(words: string, callback: () => void): void {
+    this.#awaited.push({ words, callback });
   }
 }
 
