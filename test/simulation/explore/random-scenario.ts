@@ -164,7 +164,7 @@ const FAULTS: readonly Fault[] = [
     ];
   },
   (random, { vms }, at) => [{ at, do: 'delete', kind: 'VirtualMachineInstance', name: pick(random, vms) }],
-  (random, { vms }, at) => [{ at, do: 'forceDelete', kind: 'VirtualMachineInstance', name: pick(random, vms) }],
+  (random, { vms }, at) => [{ at, do: 'tearInstanceAway', vm: pick(random, vms) }],
   (_random, _names, at, _until, number) => [{ at, do: 'createVM', vm: { name: `late-${number}` } }],
 ];
 

@@ -1,4 +1,7 @@
 import * as z from 'zod';
+import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
+import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import { isJson } from '../api/field-set.ts';
 import type { Link } from '../api/link.ts';
 import { ClusterPlan, virtualMachine } from '../world/plan.ts';
 import { kindOf, type World } from '../world/world.ts';
@@ -50,6 +53,8 @@ export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('delete'), kind: z.string(), name: z.string() }),
   /** With the finalizers, as somebody does who is tired of waiting. */
   z.strictObject({ do: z.literal('forceDelete'), kind: z.string(), name: z.string() }),
+  /** The same with the instance of a VM, if the VM's own status names the host and epoch of the instance by then. */
+  z.strictObject({ do: z.literal('tearInstanceAway'), vm }),
   /** Ends every fault: power, processes, links, network, datastores, BMCs. */
   z.strictObject({ do: z.literal('healAll') }),
 ]);
@@ -150,6 +155,9 @@ export function perform(world: World, action: Action): void {
     case 'forceDelete':
       asUser(world, action);
       return;
+    case 'tearInstanceAway':
+      tearInstanceAway(world, action.vm);
+      return;
     case 'healAll':
       healAll(world);
       return;
@@ -201,6 +209,14 @@ function asUser(
   });
 }
 
+function tearInstanceAway(world: World, name: string): void {
+  const ref = { namespace: 'default', name };
+  const status = world.server.find(VirtualMachine, ref)?.status;
+  const spec = world.server.find(VirtualMachineInstance, ref)?.spec;
+  if (!isJson(status) || !isJson(spec) || status['host'] !== spec['host'] || status['epoch'] !== spec['epoch']) return;
+  asUser(world, { do: 'forceDelete', kind: VirtualMachineInstance.kind, name });
+}
+
 function manifest(object: Extract<Action, { do: 'create' }>['object']) {
   const { namespaced } = kindOf(object.kind);
   return {
@@ -211,6 +227,7 @@ function manifest(object: Extract<Action, { do: 'create' }>['object']) {
 }
 
 function healAll(world: World): void {
+  world.log.awaitNothing();
   for (const link of world.links.values()) link.heal();
   world.network.heal();
   for (const [name, bmc] of world.bmcs) {

@@ -19,6 +19,11 @@ export class FactLog {
     for (const { callback } of said) callback();
   }
 
+  /** Whoever waits for a line is not told any more. */
+  awaitNothing(): void {
+    this.#awaited = [];
+  }
+
   /** Calls back when a line says these words for the first time. */
   once(words: string, callback: () => void): void {
     this.#awaited.push({ words, callback });
