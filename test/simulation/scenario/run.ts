@@ -29,20 +29,26 @@ export async function runScenario(
     if (when !== undefined)
       world.log.once(when, () => world.timeline.after(after * 1000, () => perform(world, action)));
   }
-  let failures: string[] = [];
-  try {
-    await play(world, events);
-  } catch (error) {
-    if (!(error instanceof InvariantBroken)) throw error;
-    return { log: world.log.lines, failures: [error.message], failure: error.invariant };
-  } finally {
-    failures = unmet(world, events.finally);
-    world.end();
-  }
-  return { log: world.log.lines, failures, failure: failures[0]?.replace(/.*, but /, 'in the end ') };
+  const broken = await play(world, events);
+  const failures = broken === undefined ? unmet(world, events.finally) : [broken.message];
+  const failure = broken?.invariant ?? failures[0]?.replace(/.*, but /, 'in the end ');
+  const log = [...world.log.lines];
+  world.end();
+  return { log, failures, failure };
 }
 
-async function play(world: World, { runFor, settledFrom, finally: expected }: Scenario['events']): Promise<void> {
+/** @returns the promise that was broken, if one was */
+async function play(world: World, events: Scenario['events']): Promise<InvariantBroken | undefined> {
+  try {
+    await untilOver(world, events);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvariantBroken) return error;
+    throw error;
+  }
+}
+
+async function untilOver(world: World, { runFor, settledFrom, finally: expected }: Scenario['events']): Promise<void> {
   const endMs = runFor * 1000;
   let lookMs = settledFrom === undefined ? endMs : settledFrom * 1000;
   let settledSinceMs: number | undefined;
