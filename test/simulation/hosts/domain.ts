@@ -12,6 +12,8 @@ export interface Domain {
   /** uid of the VirtualMachine. Undefined: not Drover's. */
   readonly virtualMachineUID: string | undefined;
   state: number;
+  /** Its CPUs have executed something on this host. */
+  hasRun: boolean;
   reason: number;
   /** Its memory is on its way to another host. */
   job: OutgoingJob | undefined;
@@ -47,6 +49,7 @@ export function domainFromXml(xml: string, id: number): Domain {
     virtualMachineUID: /<drover:vm [^>]*\buid="([^"]*)"/.exec(xml)?.[1],
     state: DomainState.PAUSED,
     reason: PausedReason.STARTING_UP,
+    hasRun: false,
     job: undefined,
     shutdownMs: SHUTDOWN_MS,
   };

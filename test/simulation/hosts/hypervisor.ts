@@ -179,6 +179,7 @@ export class Hypervisor {
   setState(domain: Domain, state: number, reason: number): void {
     domain.state = state;
     domain.reason = reason;
+    if (state === DomainState.RUNNING) domain.hasRun = true;
   }
 
   emit(domain: Domain, event: number, detail: number): void {

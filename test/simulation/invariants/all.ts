@@ -1,5 +1,6 @@
 import { epochsOnlyGrow } from './epochs-only-grow.ts';
 import { foreignDomainsUntouched } from './foreign-domains.ts';
+import { guestsKept } from './guests-kept.ts';
 import type { Invariant } from './invariant.ts';
 import { oneRunningCopy } from './one-running-copy.ts';
 import { releasedWhenOff } from './released-when-off.ts';
@@ -14,6 +15,7 @@ export function allInvariants(): readonly Invariant[] {
     foreignDomainsUntouched,
     userIntentUntouched,
     releasedWhenOff,
+    guestsKept,
     volumesInUseStay,
   ];
 }
