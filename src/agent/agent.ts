@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { readBootId } from '../host/index.ts';
-import { EventRecorder, type KubeClient } from '../kube/index.ts';
+import { hostFiles, readBootId } from '../host/index.ts';
+import { EventRecorder, type KubeApi } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
 import { openSealed } from '../runtime/sealed.ts';
@@ -23,7 +23,7 @@ import { volumesController } from './volumes/controller.ts';
 export interface AgentOptions {
   /** Name of this host, and of its Node. */
   readonly host: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Libvirt URI; see `LibvirtOptions`. */
   readonly libvirtUri: string;
   readonly virtualization: Virtualization['type'] | 'auto';
@@ -73,7 +73,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const { client, host, clock, log, metrics, stateDirectory } = options;
   const virtualization = await chooseVirtualization(libvirt, options.virtualization);
   log.info({ host, virtualization: virtualization.type, why: virtualization.message }, 'libvirt answers');
-  const informers = agentInformers(client, host, log);
+  const informers = agentInformers(client, host, clock, log);
   const common = { host, client, libvirt, clock, log, metrics, stateDirectory };
   const guestCpus = new GuestCpus(libvirt, virtualization.type);
   const bootID = await readBootId();
@@ -103,6 +103,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     logDirectory: options.domainLogDirectory,
     domainRunDirectory: options.domainRunDirectory,
     daemonPidFile: options.libvirtPidFile,
+    files: hostFiles,
     concurrency: options.concurrency,
   });
   const certificate = await hostCertificate({ ...common, hosts: informers.hosts, pkiDirectory: options.pkiDirectory });

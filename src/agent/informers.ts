@@ -5,7 +5,7 @@ import { Image } from '../api/image.ts';
 import { VirtualSwitch } from '../api/network.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
-import type { KubeClient } from '../kube/index.ts';
+import type { Clock, KubeApi } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
 import { BY_DOMAIN_UUID } from './instances/index.ts';
 import { operatorCertificateInformer } from './usage/operator-certificate.ts';
@@ -17,9 +17,10 @@ export type AgentInformers = ReturnType<typeof agentInformers>;
  * What the agent of one host watches. Kinds of which a host may have few among many are selected by host at the API
  * server, so that the agent's cost grows with its host, not with the fleet.
  */
-export function agentInformers(client: KubeClient, host: string, log: Logger) {
+export function agentInformers(client: KubeApi, host: string, clock: Clock, log: Logger) {
   const common = (kind: string) => ({
     client,
+    clock,
     fieldManagers: [FIELD_MANAGER],
     // Everyday life of a watch; an API server that stays away shows in the heartbeat.
     onError: (error: unknown) => log.info({ kind, why: String(error) }, 'a list or watch ended; going on with another'),

@@ -1,4 +1,4 @@
-import { applyIfChanged, type KindRef, type KubeClient, type KubeObject } from '../kube/index.ts';
+import { applyIfChanged, type KindRef, type KubeApi, type KubeObject } from '../kube/index.ts';
 
 /** Field manager of every agent: what one wrote of an object, the next host's agent takes over. */
 export const FIELD_MANAGER = 'drover-agent';
@@ -9,7 +9,7 @@ export const FIELD_MANAGER = 'drover-agent';
  * @returns whether a call was made.
  */
 export async function writeStatus<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeApi,
   kind: KindRef<T>,
   cached: T,
   status: object,

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import type { EventRecorder, KubeClient } from '../kube/index.ts';
+import type { EventRecorder, KubeApi } from '../kube/index.ts';
 import type { Clock, Metrics } from '../runtime/index.ts';
+import type { AskAgent } from './ha/ask-agent.ts';
 import type { OpenDevice } from './ha/bmc.ts';
 import type { Heartbeats } from './host/heartbeats.ts';
 import type { Informers } from './informers.ts';
@@ -15,10 +16,12 @@ export interface ControllerDependencies {
   readonly inventories: Inventories;
   readonly ruleGroups: RuleGroups;
   readonly heartbeats: Heartbeats;
+  /** Asks the agent of a host directly whether it lives. */
+  readonly askAgent: AskAgent;
   /** How the BMC of a host is reached. */
   readonly openDevice: OpenDevice;
   /** Writes with it leave only while this process leads. */
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;

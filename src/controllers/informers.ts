@@ -10,7 +10,7 @@ import { VirtualMachine } from '../api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
 import { volumeNamesOf } from '../core/virtual-machine/volumes.ts';
-import type { KubeClient } from '../kube/index.ts';
+import type { Clock, KubeApi } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
 import { FIELD_MANAGERS } from './field-managers.ts';
 import { leaseInformer } from './host/lease.ts';
@@ -34,8 +34,8 @@ export const BY_PORT_GROUP = 'portGroup';
 export type Informers = ReturnType<typeof createInformers>;
 
 /** One list-and-watch of every kind that the operator reads, shared by all controllers. */
-export function createInformers(client: KubeClient, onError: (error: unknown) => void) {
-  const common = { client, onError };
+export function createInformers(client: KubeApi, clock: Clock, onError: (error: unknown) => void) {
+  const common = { client, clock, onError };
   return {
     clusters: typedInformer(Cluster, { ...common, fieldManagers: [FIELD_MANAGERS.cluster] }),
     datastores: typedInformer(Datastore, { ...common, fieldManagers: [FIELD_MANAGERS.datastore] }),

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import { SYSTEM_NAMESPACE } from '../api/common/names.ts';
-import { EventRecorder, type KubeClient, type LeaderElectionOptions, type Leadership } from '../kube/index.ts';
+import { EventRecorder, type KubeApi, type LeaderElectionOptions, type Leadership } from '../kube/index.ts';
 import { type Clock, type Controller, Manager, type Metrics } from '../runtime/index.ts';
 import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
+import { type AskAgent, askAgent } from './ha/ask-agent.ts';
 import { type OpenDevice, openDevice } from './ha/bmc.ts';
 import { failoverController } from './ha/failover.ts';
 import { fencingReadyController } from './ha/fencing-ready.ts';
@@ -35,7 +36,7 @@ export const OPERATOR_LEASE = { namespace: SYSTEM_NAMESPACE, name: 'drover-opera
 const EVENTS_PER_SECOND = 50;
 
 export interface OperatorOptions {
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly identity: string;
   readonly leaseDurationMs: number;
   readonly http: { readonly host: string; readonly port: number };
@@ -44,13 +45,14 @@ export interface OperatorOptions {
   readonly clock: Clock;
   /** Absent: the real ones, over the network. */
   readonly openDevice?: OpenDevice;
+  readonly askAgent?: AskAgent;
 }
 
 /** The operator: caches, leader election and one controller per kind. */
 export function createOperator(options: OperatorOptions): Manager {
   const { client, log, metrics, clock } = options;
   const onError = (error: unknown) => log.warn({ err: error }, 'a call of the API server failed; it is tried again');
-  const informers = createInformers(client, onError);
+  const informers = createInformers(client, clock, onError);
   const election: LeaderElectionOptions = {
     client,
     lease: OPERATOR_LEASE,
@@ -67,12 +69,21 @@ export function createOperator(options: OperatorOptions): Manager {
     http: options.http,
     informers: Object.values(informers),
     leaderElection: election,
-    controllers: (leadership) => controllers(options, informers, leadership, onError),
+    controllers: (leadership) => operatorControllers(options, informers, leadership, onError),
   });
 }
 
-function controllers(
-  { client, identity, log, metrics, clock, openDevice: open = openDevice }: OperatorOptions,
+/** One controller per kind. With a leadership, their writes leave only while it lasts. */
+export function operatorControllers(
+  {
+    client,
+    identity,
+    log,
+    metrics,
+    clock,
+    openDevice: open = openDevice,
+    askAgent: ask = askAgent,
+  }: Omit<OperatorOptions, 'http' | 'leaseDurationMs'>,
   informers: Informers,
   leadership: Leadership | undefined,
   onError: (error: unknown) => void,
@@ -96,6 +107,7 @@ function controllers(
     ruleGroups,
     heartbeats: new Heartbeats(informers.leases, clock),
     openDevice: open,
+    askAgent: ask,
     client: fenced,
     events,
     log,

@@ -1,8 +1,8 @@
-import type { KindRef, KubeClient, KubeObject } from '../kube/index.ts';
+import type { KindRef, KubeApi, KubeObject } from '../kube/index.ts';
 
 /** Sets the finalizers of an object. Refused when anybody has changed it since the cache saw it: they are one list, and others write it too. */
 export async function writeFinalizers<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeApi,
   kind: KindRef<T>,
   object: T,
   finalizers: readonly string[],

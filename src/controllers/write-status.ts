@@ -1,11 +1,11 @@
-import { applyIfChanged, type KindRef, type KubeClient, type KubeObject } from '../kube/index.ts';
+import { applyIfChanged, type KindRef, type KubeApi, type KubeObject } from '../kube/index.ts';
 
 /**
  * Writes the status that a controller owns, if it differs from what the cache shows.
  * @returns whether a call was made
  */
 export async function writeStatus<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeApi,
   kind: KindRef<T>,
   object: T,
   status: object,

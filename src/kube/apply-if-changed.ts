@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KubeApi } from './api.ts';
 import type { ApplyOptions } from './call.ts';
-import type { KubeClient } from './client.ts';
 import type { KindRef, KubeObject } from './object.ts';
 
 export type ApplyOutcome<T> = { written: boolean; object: T };
@@ -15,7 +15,7 @@ export interface ApplyIfChangedOptions extends ApplyOptions {
  * `managedFields` in the cache (see {@link keepManagedFieldsOf}).
  */
 export async function applyIfChanged<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeApi,
   kind: KindRef<T>,
   wanted: KubeObject,
   cached: T | undefined,
@@ -106,11 +106,13 @@ function sameItems(
   cached: readonly unknown[],
 ): boolean {
   if (owned.length !== wanted.length) return false;
+  const named = owned.map((name) => ({ name, value: valueIn(name) }));
   let lastIndex = -1;
   for (const item of wanted) {
-    const name = owned.find((candidate) => names(candidate, item));
-    if (name === undefined) return false;
-    const index = cached.findIndex((other) => names(name, other));
+    const found = named.find((candidate) => names(candidate, item));
+    if (found === undefined) return false;
+    const { name } = found;
+    const index = cached.findIndex((other) => names(found, other));
     // The order of a list is part of what is wanted, e.g. the boot order of disks.
     if (index <= lastIndex) return false;
     lastIndex = index;
@@ -119,9 +121,13 @@ function sameItems(
   return true;
 }
 
-/** Does `k:{"name":"root"}` or `v:"x"` name this item? */
-function names(fieldName: string, item: unknown): boolean {
-  const value: unknown = JSON.parse(fieldName.slice(2));
+/** What stands behind the colon of `k:{"name":"root"}` and `v:"x"`. */
+function valueIn(fieldName: string): unknown {
+  return JSON.parse(fieldName.slice(2));
+}
+
+/** Does this name an item? */
+function names({ name: fieldName, value }: { readonly name: string; readonly value: unknown }, item: unknown): boolean {
   if (fieldName.startsWith('v:')) return isDeepStrictEqual(value, item);
   if (!fieldName.startsWith('k:') || !isRecord(value) || !isRecord(item)) return false;
   return Object.entries(value).every(([key, wanted]) => isDeepStrictEqual(item[key], wanted));

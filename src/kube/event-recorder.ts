@@ -1,4 +1,4 @@
-import type { KubeClient } from './client.ts';
+import type { KubeApi } from './api.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
 import { KubeError } from './error.ts';
 import { type EventInput, eventIdentity, eventKind, type KubeEvent, toEvent } from './event.ts';
@@ -6,7 +6,7 @@ import { microTime } from './lease.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface EventRecorderOptions {
-  client: KubeClient;
+  client: KubeApi;
   /** Name of the controller, e.g. `drover.dev/operator`. */
   reportingController: string;
   /** E.g. the pod's or host's name. */

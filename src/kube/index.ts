@@ -1,5 +1,6 @@
 /** The room's public interface: other rooms import from here. */
 export { aborted, unlessAborted } from './abort.ts';
+export type { KubeApi } from './api.ts';
 export * from './apply-if-changed.ts';
 export * from './backoff.ts';
 export type { Change, IndexFunction } from './cache.ts';

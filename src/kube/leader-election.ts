@@ -1,4 +1,4 @@
-import type { KubeClient } from './client.ts';
+import type { KubeApi } from './api.ts';
 import { type Clock, pause, systemClock } from './clock.ts';
 import { KubeError } from './error.ts';
 import { LeaderLease } from './leader-lease.ts';
@@ -6,7 +6,7 @@ import type { ObjectRef } from './object.ts';
 import { type Leadership, Term } from './term.ts';
 
 export interface LeaderElectionOptions {
-  client: KubeClient;
+  client: KubeApi;
   lease: Required<ObjectRef>;
   /** Unique per candidate, see `leaderIdentity`. */
   identity: string;

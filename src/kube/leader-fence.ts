@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import type { KubeClient } from './client.ts';
+import type { KubeApi } from './api.ts';
 import type { KubeObject, ObjectRef } from './object.ts';
 
 const POD_NAME = 'authentication.kubernetes.io/pod-name';
@@ -15,7 +15,7 @@ const selfSchema = z.object({
  * Who this process is as a candidate: `<pod name>_<pod uid>` as the API server reads it from the pod's token, which is
  * what the fence compares; outside of a pod, the machine's name and a random part.
  */
-export async function leaderIdentity(client: KubeClient): Promise<string> {
+export async function leaderIdentity(client: KubeApi): Promise<string> {
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
   const { extra = {} } = selfSchema.parse(await client.raw({ method: 'POST', path, body })).status.userInfo;

@@ -1,12 +1,12 @@
+import type { KubeApi } from './api.ts';
 import type { CallOptions } from './call.ts';
-import type { KubeClient } from './client.ts';
 import type { Clock } from './clock.ts';
 import { KubeError } from './error.ts';
 import { type Lease, type LeaseSpec, leaseKind, microTime } from './lease.ts';
 import type { ObjectRef } from './object.ts';
 
 export interface LeaderLeaseOptions {
-  client: KubeClient;
+  client: KubeApi;
   lease: Required<ObjectRef>;
   identity: string;
   leaseDurationMs: number;

@@ -1,13 +1,13 @@
+import type { KubeApi } from './api.ts';
 import { type BackoffPolicy, backoffDelayMs } from './backoff.ts';
 import type { ListOptions, Selectors } from './call.ts';
-import type { KubeClient } from './client.ts';
 import { type Clock, pause, systemClock } from './clock.ts';
 import { KubeError } from './error.ts';
 import type { KindRef, KubeObject } from './object.ts';
 import type { WatchEvent } from './watch.ts';
 
 export interface ReflectorOptions<T extends KubeObject> extends Selectors {
-  client: KubeClient;
+  client: KubeApi;
   kind: KindRef<T>;
   /** Objects per list page. Absent: 500, as client-go and kubectl ask for. */
   pageSize?: number;

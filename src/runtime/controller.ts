@@ -122,17 +122,18 @@ export class Controller {
     const timeoutMs = this.#options.reconcileTimeoutMs ?? 120_000;
     const controller = new AbortController();
     const onKill = () => controller.abort(kill.reason);
-    const late = new CodedError(
-      'Timeout',
-      `${this.name} ${key}: the pass was ended after ${timeoutMs / 1000} s; it is tried again.`,
-    );
-    const timer = this.#clock.setTimeout(() => controller.abort(late), timeoutMs);
+    let late: CodedError | undefined;
+    const timer = this.#clock.setTimeout(() => {
+      const message = `${this.name} ${key}: the pass was ended after ${timeoutMs / 1000} s; it is tried again.`;
+      late = new CodedError('Timeout', message);
+      controller.abort(late);
+    }, timeoutMs);
     kill.addEventListener('abort', onKill, { once: true });
     if (kill.aborted) onKill();
     try {
       return await this.#options.reconcile(key, { signal: controller.signal, log, clock: this.#clock });
     } catch (error) {
-      throw controller.signal.reason === late ? late : error;
+      throw late !== undefined && controller.signal.reason === late ? late : error;
     } finally {
       timer.cancel();
       kill.removeEventListener('abort', onKill);

@@ -10,6 +10,7 @@ export const CHEAP: readonly Step[] = [
   { kind: 'check', name: 'verify', command: ['node', 'src/codegen/main.ts', '--check'] },
   { kind: 'suite', name: 'unit' },
   { kind: 'suite', name: 'architecture' },
+  { kind: 'suite', name: 'simulation' },
 ];
 
 /** Minutes each, on real servers, and only after everything cheap has passed. */

@@ -2,21 +2,31 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { Counter, Gauge } from 'prom-client';
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
-import { type KubeClient, type Lease, leaseKind, microTime } from '../../kube/index.ts';
+import { type KubeApi, type Lease, leaseKind, microTime } from '../../kube/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 import { FIELD_MANAGER } from '../write-status.ts';
 
 export interface HeartbeatDependencies {
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Name of this host; its lease is `drover-system/host-<name>`. */
   readonly host: string;
   /** After how long without a renewal the host counts as not ready, in seconds. Absent: 15. */
   readonly durationSeconds?: number;
   /** Absent: 3 s, or a third of a duration that is shorter than 9 s. */
   readonly intervalMs?: number;
+  /** Tells for how long the process could not attend to its heartbeat. Absent: Node's own. */
+  readonly lag?: EventLoopLag;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+}
+
+/** As `monitorEventLoopDelay` of node:perf_hooks; in nanoseconds. */
+export interface EventLoopLag {
+  readonly max: number;
+  enable(): unknown;
+  disable(): unknown;
+  reset(): void;
 }
 
 export interface Heartbeat {
@@ -32,7 +42,7 @@ const INTERVAL_MS = 3_000;
 export function heartbeat(deps: HeartbeatDependencies): Heartbeat {
   const { durationSeconds = DURATION_SECONDS } = deps;
   const intervalMs = deps.intervalMs ?? Math.min(INTERVAL_MS, (durationSeconds * 1000) / 3);
-  const lag = monitorEventLoopDelay({ resolution: 10 });
+  const lag = deps.lag ?? monitorEventLoopDelay({ resolution: 10 });
   const renewals = observe(deps, lag);
   const acquireTime = microTime(deps.clock.now());
 
@@ -87,7 +97,7 @@ export function leaseNameOf(host: string): string {
   return `host-${host}`;
 }
 
-function observe({ metrics, clock }: HeartbeatDependencies, lag: ReturnType<typeof monitorEventLoopDelay>) {
+function observe({ metrics, clock }: HeartbeatDependencies, lag: EventLoopLag) {
   const registers = [metrics.registry];
   let renewedMs: number | undefined;
   const total = new Counter({

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { Gauge } from 'prom-client';
 import { API_VERSION } from '../../api/common/names.ts';
 import { Host, type HostStatus } from '../../api/host.ts';
-import { type KubeClient, KubeError, type SharedInformer } from '../../kube/index.ts';
+import { type KubeApi, KubeError, type SharedInformer } from '../../kube/index.ts';
 import { isTransportError, type Libvirt, LibvirtError } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 import type { CertificateReport } from '../host-certificate.ts';
@@ -24,7 +24,7 @@ export interface Reporting<T> {
 export interface HostReportDependencies {
   /** Name of this host, and of its Node. */
   readonly host: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Hosts; only the one of this name is read. */
   readonly hosts: SharedInformer<Host>;
   readonly libvirt: Pick<Libvirt, 'call' | 'on'>;

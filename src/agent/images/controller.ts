@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { showBytes } from '../../api/common/quantity.ts';
 import { Image, type ImageStatus } from '../../api/image.ts';
-import type { KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { KubeApi, SharedInformer } from '../../kube/index.ts';
 import {
   type Clock,
   Controller,
@@ -20,7 +20,7 @@ import { type InspectedImage, inspectImageFile } from './inspect.ts';
 export interface ImagesDependencies {
   /** Name of this host. */
   readonly host: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Images whose status names this host. */
   readonly images: SharedInformer<Image>;
   readonly datastores: Datastores;

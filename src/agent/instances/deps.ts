@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { InstanceNic, VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { NicPort } from '../../domain/index.ts';
-import type { EventRecorder, KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { HostFiles } from '../../host/index.ts';
+import type { EventRecorder, KubeApi, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 
@@ -14,7 +15,7 @@ export interface InstancesDeps {
   readonly host: string;
   /** Boot of this host, as the kernel names it. */
   readonly bootID: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   readonly events: EventRecorder;
   /** VirtualMachineInstances whose spec names this host, with the index `BY_DOMAIN_UUID`. */
   readonly instances: SharedInformer<VirtualMachineInstance>;
@@ -38,6 +39,7 @@ export interface InstancesDeps {
   readonly domainRunDirectory: string;
   /** Pid file of the libvirt daemon. */
   readonly daemonPidFile: string;
+  readonly files: HostFiles;
   /** How many VMs are worked on at once. */
   readonly concurrency: number;
   /** How often all domains are listed although nothing was missed. Absent: 60 s. */

@@ -39,6 +39,7 @@ export class DomainTable {
   #changes = 0;
   #listing: Promise<void> | undefined;
   #isCurrent = false;
+  #timesCurrent = 0;
 
   constructor(libvirt: Libvirt, log: Logger, onChange: (change: DomainChange) => void) {
     this.#libvirt = libvirt;
@@ -49,6 +50,11 @@ export class DomainTable {
   /** False until the first listing, and while the daemon is away: then the table proves nothing. */
   get isCurrent(): boolean {
     return this.#isCurrent;
+  }
+
+  /** How often it has become current; whoever waits for that may not be the one who asks for the listing. */
+  get timesCurrent(): number {
+    return this.#timesCurrent;
   }
 
   outdate(): void {
@@ -123,6 +129,7 @@ export class DomainTable {
     const found = new Map(listed.flatMap((entry) => (entry === undefined ? [] : [[entry.uuid, entry] as const])));
     for (const uuid of this.#byUuid.keys()) if (!found.has(uuid) && !this.#touched.has(uuid)) this.remove(uuid);
     for (const entry of found.values()) if (!this.#touched.has(entry.uuid)) this.put(entry);
+    if (!this.#isCurrent) this.#timesCurrent++;
     this.#isCurrent = true;
     this.#log.debug({ domains: found.size }, 'listed all domains');
   }

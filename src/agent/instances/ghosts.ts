@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import { Counter } from 'prom-client';
-import { endLibvirtDaemon, readDomainProcess, removeDomainRecord } from '../../host/index.ts';
+import type { HostFiles } from '../../host/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 
 export interface GhostsOptions {
   readonly table: DomainTable;
+  readonly files: HostFiles;
   /** Where libvirt's QEMU driver keeps its record of each running domain. */
   readonly runDirectory: string;
   /** Pid file of the libvirt daemon. */
@@ -85,13 +86,13 @@ export class Ghosts {
 
   /** @returns whether there were any: the daemon ends then, and with it what the table knows. */
   async #removeGhosts(suspects: readonly DomainEntry[]): Promise<boolean> {
-    const { runDirectory, daemonPidFile, isStarting, clock, log } = this.#options;
+    const { files, runDirectory, daemonPidFile, isStarting, clock, log } = this.#options;
     const ghosts: DomainEntry[] = [];
     for (const suspect of suspects) {
       const sinceMs = this.#sinceMs.get(suspect.uuid) ?? clock.monotonicMs();
       if (clock.monotonicMs() - sinceMs < SURELY_DEAD_MS) continue;
       // The record is missing when an agent was killed after it had removed it, and before it ended the daemon.
-      const { recordedPid, lives } = await readDomainProcess(runDirectory, suspect);
+      const { recordedPid, lives } = await files.readDomainProcess(runDirectory, suspect);
       if (recordedPid === 0 && !lives) ghosts.push(suspect);
     }
     if (ghosts.length === 0 || isStarting()) return false;
@@ -100,10 +101,10 @@ export class Ghosts {
         { domain: name },
         'libvirt lists a domain that it never started and cannot end, since a daemon died meanwhile; its record is removed',
       );
-      await removeDomainRecord(runDirectory, name);
+      await files.removeDomainRecord(runDirectory, name);
     }
     log.warn('ending the libvirt daemon, so that a new one starts without them; guests run on');
-    await endLibvirtDaemon(daemonPidFile);
+    await files.endLibvirtDaemon(daemonPidFile);
     this.#removed.inc(ghosts.length);
     return true;
   }

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Stop } from '../../core/instance/index.ts';
 import { domainName } from '../../domain/index.ts';
-import { removeSeed } from '../../host/index.ts';
 import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
 import { Incoming } from '../migrations/incoming.ts';
@@ -56,6 +55,7 @@ export class Instances {
     });
     this.#ghosts = new Ghosts({
       table: this.#table,
+      files: deps.files,
       runDirectory: deps.domainRunDirectory,
       daemonPidFile: deps.daemonPidFile,
       isStarting: () => this.#starting.size > 0,
@@ -84,6 +84,7 @@ export class Instances {
     });
     this.incoming = new Incoming({
       incoming: deps.incoming,
+      files: deps.files,
       table: this.#table,
       prepare: async (instance) => {
         // So that what is made now is removed when the VM does not come.
@@ -104,6 +105,7 @@ export class Instances {
         bootID: deps.bootID,
         table: this.#table,
         records,
+        files: deps.files,
         logDirectory: deps.logDirectory,
         guestReport: (uuid) => this.#guestTools.report(uuid),
       },
@@ -130,7 +132,8 @@ export class Instances {
 
   /** @throws Error when the records of this host cannot be read. */
   static async open(deps: InstancesDeps): Promise<Instances> {
-    return new Instances(deps, await RunRecords.load(join(deps.stateDirectory, 'runs.json'), deps.clock.now()));
+    const path = join(deps.stateDirectory, 'runs.json');
+    return new Instances(deps, await RunRecords.load(path, deps.clock.now(), deps.files));
   }
 
   /** Follows libvirt until the signal is aborted; the controller is run by its manager. */
@@ -163,6 +166,8 @@ export class Instances {
     // After the listing that makes the table current, every key is looked at again.
     if (!this.#table.isCurrent) return done;
     const instance = this.#deps.instances.get(key);
+    // Its domain is there, and the event that tells so may be on its way: it must not be started beside it.
+    if (instance !== undefined && this.#hasJustMovedHere(instance)) await this.#table.resync();
     const leftover = this.#leftoverOf(key, instance);
     const results: Result[] = [];
     const isExpected = leftover?.identity && this.incoming.expects(key, leftover.identity.virtualMachineUID);
@@ -176,6 +181,13 @@ export class Instances {
     const own = instance && ownEntry(this.#table, instance);
     if (own !== undefined) this.#leftovers.forget(own.uuid);
     return soonest(results);
+  }
+
+  /** The source has said that it moved here, and the table does not show it yet. */
+  #hasJustMovedHere(instance: VirtualMachineInstance): boolean {
+    const { status } = instance;
+    const isOfOther = status?.migration?.phase === 'Moved' && status.host !== this.#deps.host;
+    return isOfOther && ownEntry(this.#table, instance) === undefined;
   }
 
   /** The running domain of Drover that has this VM's name, but is not of the VM that the intent speaks of. */
@@ -195,7 +207,7 @@ export class Instances {
   async #forget(key: ObjectKey): Promise<void> {
     if (this.#deps.incoming.get(key) !== undefined) return;
     const memory = this.#memories.find(key);
-    if (memory?.hasSeed) await removeSeed(this.#deps.seedDirectory, memory.virtualMachineUID);
+    if (memory?.hasSeed) await this.#deps.files.removeSeed(this.#deps.seedDirectory, memory.virtualMachineUID);
     this.#memories.forget(key);
   }
 

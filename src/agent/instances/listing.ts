@@ -16,6 +16,8 @@ export class Listing {
   #timer: Timer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #isStopped = false;
+  /** Which time the table became current was told last. */
+  #told = 0;
 
   constructor(options: {
     table: DomainTable;
@@ -52,10 +54,12 @@ export class Listing {
 
   async #list(): Promise<void> {
     this.#dueMs = Number.POSITIVE_INFINITY;
-    const wasCurrent = this.#table.isCurrent;
     try {
       await this.#table.resync();
-      this.#onListed(!wasCurrent);
+      const { timesCurrent } = this.#table;
+      const becameCurrent = timesCurrent !== this.#told;
+      this.#told = timesCurrent;
+      this.#onListed(becameCurrent);
       this.#schedule(this.#intervalMs);
     } catch (err) {
       this.#log.warn({ err, afterMs: RETRY_MS }, 'cannot list the domains; trying again');

@@ -1,15 +1,21 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Run, RunEnd, StopReason } from '../../core/instance/index.ts';
 import { lastLoggedRun } from '../../domain/index.ts';
-import { isSystemError } from '../../host/index.ts';
+import type { HostFiles } from '../../host/index.ts';
 
 /** libvirt's last line on a run stands at the end, so that of a long log this is enough. */
 const TAIL_BYTES = 64 * 1024;
 
 /** How a run ended that the agent did not see end: from libvirt's log of the domain. */
-export async function loggedEnd(logDirectory: string, domainName: string, run: Run, now: Date): Promise<RunEnd> {
-  const log = await readTail(join(logDirectory, `${domainName}.log`));
+export async function loggedEnd(
+  files: HostFiles,
+  logDirectory: string,
+  domainName: string,
+  run: Run,
+  now: Date,
+): Promise<RunEnd> {
+  // No log: libvirt never got so far as to write one.
+  const log = (await files.readTail(join(logDirectory, `${domainName}.log`), TAIL_BYTES)) ?? '';
   const logged = lastLoggedRun(log, Date.parse(run.startedAt));
   if (!logged.began) return { began: false };
   if (logged.stop === undefined) return { began: true, at: now.toISOString(), reason: 'Lost' };
@@ -25,21 +31,3 @@ const REASONS: Readonly<Record<string, StopReason>> = {
   migrated: 'Migrated',
   saved: 'Saved',
 };
-
-async function readTail(path: string): Promise<string> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      const start = Math.max(0, size - TAIL_BYTES);
-      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
-      return buffer.toString('utf8', 0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    // No log: libvirt never got so far as to write one.
-    if (isSystemError(error, 'ENOENT')) return '';
-    throw error;
-  }
-}

@@ -14,6 +14,7 @@ import {
   stopAskedInStatus,
 } from '../../core/instance/index.ts';
 import { changedFields, domainName } from '../../domain/index.ts';
+import type { HostFiles } from '../../host/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
@@ -26,6 +27,7 @@ export interface Observer {
   readonly bootID: string;
   readonly table: DomainTable;
   readonly records: RunRecords;
+  readonly files: HostFiles;
   readonly logDirectory: string;
   readonly guestReport: (uuid: string) => GuestReport | undefined;
   readonly outgoing: Outgoing;
@@ -107,7 +109,7 @@ function runOf(run: Run | undefined, domain: ObservedDomain | undefined): Run | 
 }
 
 async function endOf(
-  { host, logDirectory }: Observer,
+  { host, files, logDirectory }: Observer,
   instance: VirtualMachineInstance,
   memory: InstanceMemory,
   run: Run,
@@ -117,7 +119,7 @@ async function endOf(
   const reported = endInStatus(instance, host, run);
   const end: RunEnd = reported
     ? { began: true, at: reported.at, reason: reported.reason }
-    : await loggedEnd(logDirectory, nameOf(instance), run, now);
+    : await loggedEnd(files, logDirectory, nameOf(instance), run, now);
   memory.end = { of: run.startedAt, end };
   return end;
 }

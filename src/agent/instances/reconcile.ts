@@ -8,7 +8,6 @@ import {
   type Situation,
   type Step,
 } from '../../core/instance/index.ts';
-import { removeSeed } from '../../host/index.ts';
 import { CodedError, done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -137,7 +136,8 @@ async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Resul
     memory.stopAsked = false;
   }
   if (situation.domain === undefined && memory.hasSeed) {
-    await removeSeed(scope.starter.deps.seedDirectory, instance.spec.virtualMachineUID);
+    const { files, seedDirectory } = scope.starter.deps;
+    await files.removeSeed(seedDirectory, instance.spec.virtualMachineUID);
     memory.hasSeed = false;
   }
   const status = instanceStatus(situation, step);

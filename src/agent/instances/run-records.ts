@@ -1,8 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import type { Run } from '../../core/instance/index.ts';
-import { isSystemError, writeFileDurably } from '../../host/index.ts';
+import type { HostFiles } from '../../host/index.ts';
 
 const StopReasons = ['Shutdown', 'Destroyed', 'Crashed', 'Failed', 'Migrated', 'Saved', 'Lost'] as const;
 const RunSchema = z.object({
@@ -33,22 +32,24 @@ const KEPT_MS = 90 * 24 * 3_600_000;
  */
 export class RunRecords {
   readonly #path: string;
+  readonly #files: HostFiles;
   readonly #records: Map<string, VmRecord>;
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  private constructor(path: string, records: Map<string, VmRecord>) {
+  private constructor(path: string, files: HostFiles, records: Map<string, VmRecord>) {
     this.#path = path;
+    this.#files = files;
     this.#records = records;
   }
 
   /** @throws Error when the file cannot be read: going on without it could run an outdated placement. */
-  static async load(path: string, now: Date): Promise<RunRecords> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const kept = Object.entries(await readRecords(path)).filter(
+  static async load(path: string, now: Date, files: HostFiles): Promise<RunRecords> {
+    await files.makeDirectory(dirname(path), 0o700);
+    const kept = Object.entries(await readRecords(path, files)).filter(
       ([, record]) => now.getTime() - Date.parse(record.at) < KEPT_MS,
     );
-    return new RunRecords(path, new Map(kept));
+    return new RunRecords(path, files, new Map(kept));
   }
 
   /** 0: none seen. */
@@ -92,18 +93,18 @@ export class RunRecords {
 
   async #write(): Promise<void> {
     const content = { version: 1, virtualMachines: Object.fromEntries(this.#records) };
-    this.#writing = writeFileDurably(this.#path, JSON.stringify(content), 0o600).finally(() => {
+    this.#writing = this.#files.write(this.#path, JSON.stringify(content), 0o600).finally(() => {
       this.#writing = undefined;
     });
     await this.#writing;
   }
 }
 
-async function readRecords(path: string): Promise<Record<string, VmRecord>> {
+async function readRecords(path: string, files: HostFiles): Promise<Record<string, VmRecord>> {
   try {
-    return FileSchema.parse(JSON.parse(await readFile(path, 'utf8'))).virtualMachines;
+    const text = await files.read(path);
+    return text === undefined ? {} : FileSchema.parse(JSON.parse(text)).virtualMachines;
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) return {};
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
       `Cannot read ${path}, which says what this host has run: ${why}. Restore it, or, when no VM of this host was placed elsewhere meanwhile, delete it.`,

@@ -1,7 +1,6 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Run } from '../../core/instance/index.ts';
 import { domainXml, type HostSide, identityOf, type NicPort, XmlTextError } from '../../domain/index.ts';
-import { writeSeed } from '../../host/index.ts';
 import { DomainStart, DomainState, isLibvirtError, PausedReason, RunningReason } from '../../libvirt/index.ts';
 import { CodedError } from '../../runtime/index.ts';
 import type { InstancesDeps } from './deps.ts';
@@ -20,7 +19,7 @@ export interface StartUnderWay {
 /** What a start needs from the rest of the agent. */
 type StartDeps = Pick<
   InstancesDeps,
-  'libvirt' | 'virtualization' | 'cpuFeatures' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory'
+  'libvirt' | 'virtualization' | 'cpuFeatures' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory' | 'files'
 >;
 
 export interface Starter<Deps = InstancesDeps> {
@@ -115,7 +114,7 @@ async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance): Pr
 }
 
 async function seedOf(
-  { seedDirectory, openUserData }: StartDeps,
+  { seedDirectory, openUserData, files }: StartDeps,
   { metadata, spec }: VirtualMachineInstance,
   {
     instanceID,
@@ -126,7 +125,7 @@ async function seedOf(
   }: NonNullable<VirtualMachineInstance['spec']['cloudInit']>,
 ): Promise<string> {
   const context = `${metadata.namespace}/${metadata.name}/${spec.virtualMachineUID}`;
-  return await writeSeed({
+  return await files.writeSeed({
     directory: seedDirectory,
     name: spec.virtualMachineUID,
     // A line each, since small guests read it with less than a YAML library; quoted, so that a host name like 0 stays a text.

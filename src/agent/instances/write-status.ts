@@ -5,13 +5,13 @@ import {
   type VirtualMachineInstanceStatus,
 } from '../../api/virtual-machine-instance.ts';
 import type { ComputedStatus } from '../../core/instance/index.ts';
-import { applyIfChanged, type KubeClient } from '../../kube/index.ts';
+import { applyIfChanged, type KubeApi } from '../../kube/index.ts';
 import { setCondition } from '../../runtime/index.ts';
 import { FIELD_MANAGER } from '../write-status.ts';
 import type { InstanceMemory } from './memory.ts';
 
 export interface StatusWrite {
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** As the informer holds it. */
   readonly instance: Instance;
   readonly memory: InstanceMemory;

@@ -1,8 +1,8 @@
-import { access, constants } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { IncomingMigration } from '../../api/host.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { domainName } from '../../domain/index.ts';
+import type { HostFiles } from '../../host/index.ts';
 import type { ObjectKey, SharedInformer } from '../../kube/index.ts';
 import { DomainState } from '../../libvirt/index.ts';
 import {
@@ -21,6 +21,7 @@ import type { DomainEntry, DomainTable } from '../instances/domain-table.ts';
 export interface IncomingOptions {
   /** Instances that move to this host. */
   readonly incoming: SharedInformer<VirtualMachineInstance>;
+  readonly files: HostFiles;
   readonly table: DomainTable;
   /** Makes what QEMU needs besides disks: bridges and the seed. @throws CodedError, Error when it cannot be made. */
   readonly prepare: (instance: VirtualMachineInstance) => Promise<void>;
@@ -110,7 +111,7 @@ export class Incoming {
     try {
       for (const { path, name, readOnly } of instance.spec.disks) {
         try {
-          await access(path, readOnly ? constants.R_OK : constants.R_OK | constants.W_OK);
+          await this.#options.files.checkAccess(path, readOnly ? 'read' : 'write');
         } catch (cause) {
           const why = cause instanceof Error ? cause.message : String(cause);
           throw new CodedError('DatastoreUnavailable', `disk "${name}" is not there: ${why}`, { cause });

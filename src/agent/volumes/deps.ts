@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Volume } from '../../api/volume.ts';
-import type { KubeClient, SharedInformer } from '../../kube/index.ts';
+import type { KubeApi, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 import type { Datastores } from '../datastores/datastores.ts';
@@ -10,7 +10,7 @@ import type { Datastores } from '../datastores/datastores.ts';
 export interface VolumesDependencies {
   /** Name of this host. */
   readonly host: string;
-  readonly client: KubeClient;
+  readonly client: KubeApi;
   /** Volumes whose status names this host. */
   readonly volumes: SharedInformer<Volume>;
   /** VirtualMachineInstances whose spec names this host: their disks may be open here. */

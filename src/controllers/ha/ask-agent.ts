@@ -3,6 +3,12 @@ import { connect } from 'node:tls';
 import type { Host } from '../../api/host.ts';
 import type { DirectAnswer } from '../../core/ha/host-state.ts';
 
+/** Asks a host's agent. Undefined: the host has not told where it is. */
+export type AskAgent = (
+  host: Pick<Host, 'metadata' | 'status'>,
+  signal: AbortSignal,
+) => Promise<DirectAnswer | undefined>;
+
 /** An agent that lives answers a handshake within milliseconds; it is asked several times before anything is done. */
 const TIMEOUT_MS = 1_000;
 

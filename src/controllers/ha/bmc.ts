@@ -1,7 +1,7 @@
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
 import type { Host } from '../../api/host.ts';
 import { BMC_CREDENTIALS, type BmcSpec } from '../../api/host-power.ts';
-import { type KindRef, type KubeClient, KubeError, type KubeObject } from '../../kube/index.ts';
+import { type KindRef, type KubeApi, KubeError, type KubeObject } from '../../kube/index.ts';
 import { ipmiDevice, type PowerDevice, PowerError, type PowerReading, redfishDevice } from '../../power/index.ts';
 
 interface Secret extends KubeObject {
@@ -62,7 +62,7 @@ export const openDevice: OpenDevice = (bmc, credentials) => {
  */
 export async function bmcOf(
   host: Pick<Host, 'metadata' | 'spec' | 'status'>,
-  client: KubeClient,
+  client: KubeApi,
   open: OpenDevice,
   signal: AbortSignal,
 ): Promise<PowerDevice> {
@@ -91,7 +91,7 @@ export async function bmcOf(
   };
 }
 
-async function credentialsOf(name: string, client: KubeClient, signal: AbortSignal): Promise<Credentials> {
+async function credentialsOf(name: string, client: KubeApi, signal: AbortSignal): Promise<Credentials> {
   const where = `Secret ${SYSTEM_NAMESPACE}/${name} (spec.power.bmc.credentialsSecret)`;
   let secret: Secret;
   try {

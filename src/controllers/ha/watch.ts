@@ -13,7 +13,6 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
-import { askAgent } from './ask-agent.ts';
 import { BmcError, bmcFailure, bmcOf } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
@@ -83,7 +82,7 @@ async function reconcile(
     (before?.bootID === bootID && before.state !== 'Online');
   const isFenced = before?.bootID === bootID && before.state === 'Fenced';
   const [answer, power] = await Promise.all([
-    isSuspicious ? askAgent(host, context.signal) : undefined,
+    isSuspicious ? deps.askAgent(host, context.signal) : undefined,
     isSuspicious && !isFenced && choice.policy.fencing.order.includes('BMC')
       ? readPower(host, deps, context.signal)
       : ({ kind: 'None', message: 'it was not asked' } as const),

@@ -1,5 +1,5 @@
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
-import { type KindRef, type KubeClient, KubeError, type KubeObject } from '../../kube/index.ts';
+import { type KindRef, type KubeApi, KubeError, type KubeObject } from '../../kube/index.ts';
 import { newAuthority, readCertificate } from '../../runtime/authority.ts';
 import type { Certificate } from '../../runtime/certificate.ts';
 
@@ -25,11 +25,11 @@ export interface Authority extends Certificate {
 
 /** The authority that signs the hosts' certificates: made when there is none, replaced before it ends. */
 export class AuthorityKeeper {
-  readonly #client: KubeClient;
+  readonly #client: KubeApi;
   #known: { readonly authority: Authority; readonly readAtMs: number } | undefined;
 
   /** @param client fenced: an operator that has lost the lead must not write */
-  constructor(client: KubeClient) {
+  constructor(client: KubeApi) {
     this.#client = client;
   }
 

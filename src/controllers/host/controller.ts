@@ -16,6 +16,9 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { writeStatus } from '../write-status.ts';
 import { hostsOfLease } from './lease.ts';
 
+/** High availability notices no silence that is shorter (HAPolicy, failureDetection). */
+const NOTICED_AFTER_MS = 4_000;
+
 /** Calls a host's readiness unknown when its agent has stopped renewing its lease. The agent says when it is back. */
 export function hostController(deps: ControllerDependencies): Controller {
   const { hosts, leases } = deps.informers;
@@ -36,11 +39,14 @@ async function reconcile(
 ): Promise<Result> {
   const host = informers.hosts.get(key);
   if (host === undefined) return done;
+  const isCalledSilent = findCondition(host.status?.conditions ?? [], 'Ready')?.status === 'Unknown';
+  if (!isCalledSilent) heartbeats.spoke(key);
   const leftMs = heartbeats.leftMs(key);
   // High availability may notice its silence earlier.
-  if (leftMs > 0 && !isSilent(host)) return requeueAfter(leftMs, "the host's lease is fresh");
+  const isNoticed = isSilent(host) && heartbeats.of(key).silentMs >= NOTICED_AFTER_MS;
+  if (leftMs > 0 && !isNoticed) return requeueAfter(leftMs, "the host's lease is fresh");
   const before = host.status?.conditions ?? [];
-  if (findCondition(before, 'Ready')?.status === 'Unknown') return done;
+  if (isCalledSilent) return done;
   const silent = {
     type: 'Ready',
     status: 'Unknown',
@@ -57,6 +63,7 @@ async function reconcile(
   );
   // Forced: the condition is the agent's, and the agent is silent.
   await writeStatus(client, Host, host, { conditions }, { fieldManager: FIELD_MANAGERS.host, force: true, signal });
+  heartbeats.callSilent(key);
   log.warn({ host: key }, silent.message);
   events.record({ regarding: host, type: 'Warning', reason: silent.reason, action: 'Watching', note: silent.message });
   return done;

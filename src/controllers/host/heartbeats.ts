@@ -20,6 +20,8 @@ export class Heartbeats {
   readonly #clock: Clock;
   readonly #begunMs: number;
   readonly #seen = new Map<string, Seen>();
+  /** Hosts that this process has called silent, whose agents have not spoken since. */
+  readonly #silent = new Set<string>();
 
   constructor(leases: SharedInformer<Lease>, clock: Clock) {
     this.#clock = clock;
@@ -30,6 +32,21 @@ export class Heartbeats {
         else this.#look(host, object);
       }
     });
+  }
+
+  callSilent(host: string): void {
+    this.#silent.add(host);
+  }
+
+  /**
+   * The Host says something else of itself than that it is silent. When this process has called it so, that is a sign of life
+   * like a renewal: an agent that comes back often writes its report before its lease, and would be contradicted each time.
+   */
+  spoke(host: string): void {
+    const seen = this.#seen.get(host);
+    if (this.#silent.delete(host) && seen !== undefined) {
+      this.#seen.set(host, { ...seen, atMs: this.#clock.monotonicMs(), isFirst: false });
+    }
   }
 
   /** Time until the host's own lease is over, in milliseconds; 0 or less when it is. */

@@ -4,7 +4,9 @@ import { type InformerOptions, type Lease, leaseKind, SharedInformer } from '../
 const PREFIX = 'host-';
 
 /** The leases in the system's namespace, among them each host's heartbeat. */
-export function leaseInformer(options: Pick<InformerOptions<Lease>, 'client' | 'onError'>): SharedInformer<Lease> {
+export function leaseInformer(
+  options: Pick<InformerOptions<Lease>, 'client' | 'clock' | 'onError'>,
+): SharedInformer<Lease> {
   return new SharedInformer<Lease>({ ...options, kind: leaseKind, namespace: SYSTEM_NAMESPACE });
 }
 

@@ -8,7 +8,9 @@ export interface Node extends KubeObject {
 const NODE: KindRef<Node> = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
 
 /** The Nodes of the cluster, of which all but whether they are cordoned is forgotten: kubelets rewrite them all the time. */
-export function nodeInformer(options: Pick<InformerOptions<Node>, 'client' | 'onError'>): SharedInformer<Node> {
+export function nodeInformer(
+  options: Pick<InformerOptions<Node>, 'client' | 'clock' | 'onError'>,
+): SharedInformer<Node> {
   return new SharedInformer<Node>({
     ...options,
     kind: NODE,

@@ -1,6 +1,6 @@
 import { SYSTEM_NAMESPACE } from '../../api/common/names.ts';
 import { OPERATOR_CLIENT_CERTIFICATE_KEY, OPERATOR_CLIENT_CONFIG_MAP } from '../../api/usage.ts';
-import type { KindRef, KubeClient, KubeObject } from '../../kube/index.ts';
+import type { KindRef, KubeApi, KubeObject } from '../../kube/index.ts';
 import { type Certificate, selfSignedCertificate } from '../../runtime/certificate.ts';
 import type { Clock } from '../../runtime/index.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
@@ -17,13 +17,13 @@ const CERTIFICATE_DAYS = 3650;
 
 /** By what agents know the operator: a key that stays in this process, and a certificate that it publishes. */
 export class ClientIdentity {
-  readonly #client: KubeClient;
+  readonly #client: KubeApi;
   readonly #clock: Clock;
   #certificate: Promise<Certificate> | undefined;
   #isPublished = false;
 
   /** @param client fenced: an operator that has lost the lead must not publish */
-  constructor(client: KubeClient, clock: Clock) {
+  constructor(client: KubeApi, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
   }

@@ -201,8 +201,9 @@ function outOfDateBecause(
   }
   const ready = findCondition(host.status?.conditions, 'Ready');
   if (ready?.status === 'Unknown') return `host ${spec.host} does not answer: ${ready.message}`;
-  const [told, now] = [status?.bootID, host.status?.bootID];
-  if (status?.host !== spec.host || told === undefined || now === undefined || told === now) return undefined;
+  // Right after a migration it is still the old host that has told.
+  const [told, now] = [status?.host === spec.host ? status.bootID : undefined, host.status?.bootID];
+  if (told === undefined || now === undefined || told === now) return undefined;
   return `host ${spec.host} has booted since it told of the VM, and has not looked for it yet`;
 }
 

@@ -65,7 +65,7 @@ function startReport(): Reported {
       if (!['get', 'list', 'watch'].includes(verb)) writes.push(`${verb} ${resource}`);
     },
   });
-  const informers = agentInformers(client, host, testLog);
+  const informers = agentInformers(client, host, systemClock, testLog);
   const datastores = part<HostStatus['datastores']>([]);
   const domains = part<Pick<HostStatus, 'foreignDomains' | 'strayDomains'>>({ foreignDomains: [], strayDomains: [] });
   const report = hostReport({

@@ -85,7 +85,7 @@ export class StorageHost {
     };
     const client = new KubeClient({ connection, userAgent: 'drover-agent', onCall });
     const metrics = createMetrics();
-    const informers = agentInformers(client, host, testLog);
+    const informers = agentInformers(client, host, systemClock, testLog);
     const common = { host, client, libvirt, clock: systemClock, log: testLog, metrics, retryMs: 100 };
     const stateDirectory = options.stateDirectory ?? state.path;
     const datastores = await watchDatastores({

@@ -51,7 +51,7 @@ async function publish(certificate: string): Promise<void> {
 /** The agent's server, with the pin from the real ConfigMap and figures from the real libvirt. */
 async function startServer() {
   const host = uniqueName('host');
-  const informers = agentInformers(client, host, testLog);
+  const informers = agentInformers(client, host, systemClock, testLog);
   const stop = new AbortController();
   const { instances, operatorCertificate } = informers;
   const running = [instances.run(stop.signal), operatorCertificate.run(stop.signal)];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RunRecords } from '../../../../src/agent/instances/run-records.ts';
+import { hostFiles } from '../../../../src/host/index.ts';
 import { ago, NOW, run } from '../../../builders/situation.ts';
 
 const now = new Date(NOW);
@@ -17,7 +18,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const load = () => RunRecords.load(path, now);
+const load = () => RunRecords.load(path, now, hostFiles);
 
 describe('the records of what a host has run', () => {
   it('know nothing at first', async () => {

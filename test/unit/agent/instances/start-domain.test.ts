@@ -7,6 +7,7 @@ import { DomainTable } from '../../../../src/agent/instances/domain-table.ts';
 import { RunRecords } from '../../../../src/agent/instances/run-records.ts';
 import { startDomain } from '../../../../src/agent/instances/start-domain.ts';
 import { domainXml } from '../../../../src/domain/index.ts';
+import { hostFiles } from '../../../../src/host/index.ts';
 import { DomainState, type Libvirt, openLibvirt, PausedReason } from '../../../../src/libvirt/index.ts';
 import { NOW, run } from '../../../builders/situation.ts';
 import { instance } from '../../../builders/virtual-machine-instance.ts';
@@ -34,7 +35,7 @@ beforeEach(async () => {
   daemon = await FakeDaemon.start();
   libvirt = await openLibvirt({ socketPath: daemon.socketPath });
   table = new DomainTable(libvirt, pino({ enabled: false }), () => undefined);
-  records = await RunRecords.load(join(folder, 'runs.json'), new Date(NOW));
+  records = await RunRecords.load(join(folder, 'runs.json'), new Date(NOW), hostFiles);
   held = daemon.hold();
   unclear = 0;
 });
@@ -51,6 +52,7 @@ function start() {
     cpuFeatures: () => Promise.resolve(['aes', 'lm']),
     portOf: () => Promise.reject(new Error('no NICs here')),
     openUserData: () => '',
+    files: hostFiles,
     seedDirectory: folder,
     logDirectory: folder,
   };

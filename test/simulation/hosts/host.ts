@@ -1,0 +1,264 @@
+import type { KubeApi } from '../../../src/kube/index.ts';
+import { Process } from '../engine/process.ts';
+import type { Timeline } from '../engine/timeline.ts';
+import type { Powered, PowerState } from '../world/bmc.ts';
+import type { SimulatedDatastore } from '../world/datastore.ts';
+import { runAgent } from './agent.ts';
+import type { Domain } from './domain.ts';
+import type { Disk } from './files.ts';
+import { Hypervisor } from './hypervisor.ts';
+import type { Daemon } from './libvirt.ts';
+import type { MigrationTarget } from './migrate.ts';
+import type { DaemonScope } from './procedures.ts';
+
+export interface HostOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly timeline: Timeline;
+  readonly datastores: readonly SimulatedDatastore[];
+  /** How an agent of this host reaches the API server. */
+  readonly clientFor: (process: Process) => KubeApi;
+  /** Finds another host by the address in a libvirt URI, as far as this one reaches it. */
+  readonly targetAt: (from: string, uri: string) => MigrationTarget | undefined;
+  /** Something has happened on the host; with a domain, to that one. */
+  readonly onFact: (what: string, domain?: Domain) => void;
+}
+
+/** From the power button until the kernel runs. */
+const BOOT_MS = 20_000;
+/** From there until libvirtd answers, and until the kubelet has started the agent. */
+const DAEMON_START_MS = 1_000;
+const AGENT_START_MS = 4_000;
+/** How soon systemd and the kubelet start again what has ended. */
+const DAEMON_RESTART_MS = 500;
+const AGENT_RESTART_MS = 2_000;
+
+/** A machine with KVM: its power, its kernel, libvirtd, the agent, and what its disk keeps. */
+export class SimulatedHost implements Powered, Daemon {
+  readonly name: string;
+  readonly address: string;
+  readonly disk: Disk = new Map();
+  readonly #options: HostOptions;
+  readonly #daemonListeners = new Set<(scope: DaemonScope | undefined) => void>();
+  readonly #datastoreListeners = new Set<() => void>();
+  #boots = 0;
+  #kernel: Process | undefined;
+  #hypervisor: Hypervisor | undefined;
+  #daemon: Process | undefined;
+  #scope: DaemonScope | undefined;
+  #agent: Process | undefined;
+  #power: PowerState = 'Off';
+  /** An agent that somebody has stopped for good stays away. */
+  #agentIsWanted = true;
+
+  constructor(options: HostOptions) {
+    this.name = options.name;
+    this.address = options.address;
+    this.#options = options;
+  }
+
+  get power(): PowerState {
+    return this.#power;
+  }
+
+  get scope(): DaemonScope | undefined {
+    return this.#scope;
+  }
+
+  get hasAgent(): boolean {
+    return this.#agent !== undefined;
+  }
+
+  /** QEMU processes, none while it is off. */
+  get domains(): readonly Domain[] {
+    return [...(this.#hypervisor?.domains.values() ?? [])];
+  }
+
+  get hypervisor(): Hypervisor | undefined {
+    return this.#hypervisor;
+  }
+
+  /** Whether its CPUs execute anything. */
+  get isExecuting(): boolean {
+    return this.#kernel !== undefined && !this.#kernel.isPaused;
+  }
+
+  onChange(listener: (scope: DaemonScope | undefined) => void): () => void {
+    this.#daemonListeners.add(listener);
+    return () => this.#daemonListeners.delete(listener);
+  }
+
+  /** @param bootMs absent: as long as a machine takes */
+  powerOn(bootMs = BOOT_MS): void {
+    if (this.#power === 'On') return;
+    this.#power = 'On';
+    this.#options.onFact('power on');
+    const boot = ++this.#boots;
+    this.#options.timeline.after(bootMs, () => {
+      if (this.#power === 'On' && this.#boots === boot) this.#start();
+    });
+  }
+
+  powerOff(): void {
+    if (this.#power === 'Off') return;
+    this.#power = 'Off';
+    this.#boots++;
+    this.#endAgent();
+    this.#endDaemon();
+    this.#kernel?.kill();
+    this.#kernel = undefined;
+    this.#hypervisor?.cutPower();
+    this.#hypervisor = undefined;
+    this.#options.onFact('power off');
+  }
+
+  reset(): void {
+    this.powerOff();
+    this.powerOn();
+  }
+
+  /** Everything on it stands still. */
+  pause(): void {
+    for (const process of this.#processes()) process.pause('kernel');
+    this.#options.onFact('stands still');
+  }
+
+  resume(): void {
+    this.#options.onFact('goes on');
+    for (const process of this.#processes()) process.resume('kernel');
+  }
+
+  killAgent(): void {
+    if (this.#agent === undefined) return;
+    this.#endAgent();
+    this.#options.onFact('agent killed');
+    this.#startAgentAfter(AGENT_RESTART_MS);
+  }
+
+  pauseAgent(): void {
+    this.#agent?.pause('process');
+    this.#options.onFact('agent stands still');
+  }
+
+  resumeAgent(): void {
+    this.#options.onFact('agent goes on');
+    this.#agent?.resume('process');
+  }
+
+  /** The agent is ended and stays away. */
+  removeAgent(): void {
+    this.#agentIsWanted = false;
+    this.#endAgent();
+    this.#options.onFact('agent removed');
+  }
+
+  installAgent(): void {
+    if (this.#agentIsWanted) return;
+    this.#agentIsWanted = true;
+    this.#options.onFact('agent installed');
+    this.#startAgentAfter(AGENT_RESTART_MS);
+  }
+
+  killDaemon(): void {
+    if (this.#daemon === undefined) return;
+    this.#endDaemon();
+    this.#options.onFact('libvirtd killed');
+    this.#startDaemonAfter(DAEMON_RESTART_MS);
+  }
+
+  /** What it sees of its datastores has changed. */
+  datastoresChanged(): void {
+    for (const listener of [...this.#datastoreListeners]) listener();
+    this.#options.timeline.after(1_000, () => this.#kernel?.deliver(() => this.#hypervisor?.failDisks()));
+  }
+
+  #processes(): Process[] {
+    return [this.#kernel, this.#daemon, this.#agent].filter((process) => process !== undefined);
+  }
+
+  #start(): void {
+    const { name, timeline, datastores, onFact } = this.#options;
+    const kernel = new Process(`kernel of ${name}`, timeline);
+    this.#kernel = kernel;
+    this.#hypervisor = new Hypervisor({
+      host: name,
+      timeline,
+      kernel,
+      datastores,
+      disk: this.disk,
+      onChange: (domain, what) => onFact(`domain ${domain.name} ${what}`, domain),
+    });
+    onFact('booted');
+    this.#startDaemonAfter(DAEMON_START_MS);
+    this.#startAgentAfter(AGENT_START_MS);
+  }
+
+  #startDaemonAfter(delayMs: number): void {
+    this.#afterInKernel(delayMs, (kernel) => {
+      if (this.#daemon !== undefined || this.#hypervisor === undefined) return;
+      const { name, timeline, cpuCores, memoryBytes, targetAt } = this.#options;
+      const daemon = new Process(`libvirtd of ${name}`, timeline);
+      if (kernel.isPaused) daemon.pause('kernel');
+      this.#daemon = daemon;
+      this.#scope = {
+        hypervisor: this.#hypervisor,
+        daemon,
+        cpuCores,
+        memoryBytes,
+        targetAt: (uri) => targetAt(name, uri),
+      };
+      for (const listener of [...this.#daemonListeners]) listener(this.#scope);
+    });
+  }
+
+  #startAgentAfter(delayMs: number): void {
+    this.#afterInKernel(delayMs, () => {
+      if (this.#agent !== undefined || !this.#agentIsWanted) return;
+      const { name, address, timeline, datastores, clientFor } = this.#options;
+      const agent = new Process(`agent of ${name}`, timeline);
+      this.#agent = agent;
+      const running = runAgent({
+        host: name,
+        address,
+        bootID: `boot-${this.#boots}-of-${name}`,
+        client: clientFor(agent),
+        process: agent,
+        timeline,
+        daemon: this,
+        disk: this.disk,
+        datastores,
+        onDatastores: (listener) => {
+          this.#datastoreListeners.add(listener);
+          agent.onKill(() => this.#datastoreListeners.delete(listener));
+          return () => this.#datastoreListeners.delete(listener);
+        },
+      });
+      // An agent ends only when it has failed; the kubelet starts it again.
+      running.catch((error: unknown) => {
+        this.#options.onFact(`agent failed: ${error instanceof Error ? error.message : String(error)}`);
+        if (this.#agent === agent) this.killAgent();
+      });
+    });
+  }
+
+  #afterInKernel(delayMs: number, callback: (kernel: Process) => void): void {
+    const kernel = this.#kernel;
+    if (kernel === undefined) return;
+    this.#options.timeline.after(delayMs, () => kernel.deliver(() => callback(kernel)));
+  }
+
+  #endAgent(): void {
+    this.#agent?.kill();
+    this.#agent = undefined;
+  }
+
+  #endDaemon(): void {
+    this.#daemon?.kill();
+    this.#daemon = undefined;
+    if (this.#scope === undefined) return;
+    this.#scope = undefined;
+    for (const listener of [...this.#daemonListeners]) listener(undefined);
+  }
+}

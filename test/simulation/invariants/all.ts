@@ -1,0 +1,21 @@
+import { epochsOnlyGrow } from './epochs-only-grow.ts';
+import { foreignDomainsUntouched } from './foreign-domains.ts';
+import { guestsKept } from './guests-kept.ts';
+import type { Invariant } from './invariant.ts';
+import { oneRunningCopy } from './one-running-copy.ts';
+import { releasedWhenOff } from './released-when-off.ts';
+import { userIntentUntouched } from './user-intent.ts';
+import { volumesInUseStay } from './volumes-in-use.ts';
+
+/** Every promise that each run is held to; some remember what they have seen, so they are made for each run. */
+export function allInvariants(): readonly Invariant[] {
+  return [
+    oneRunningCopy,
+    epochsOnlyGrow(),
+    foreignDomainsUntouched,
+    userIntentUntouched,
+    releasedWhenOff,
+    guestsKept,
+    volumesInUseStay,
+  ];
+}

@@ -1,0 +1,247 @@
+import * as z from 'zod';
+import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
+import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import { isJson } from '../api/field-set.ts';
+import type { Link } from '../api/link.ts';
+import { ClusterPlan, virtualMachine } from '../world/plan.ts';
+import { kindOf, type World } from '../world/world.ts';
+
+const host = z.string();
+const vm = z.string();
+const operator = z.string();
+/** An operator or a host; absent: every client. */
+const client = z.string().optional();
+
+/** Everything that can happen to a world from outside, by what is done. Each is also one line of a scenario's `events.yaml`. */
+export const Action = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.enum(['powerOff', 'powerOn', 'reset', 'pauseHost', 'resumeHost']), host }),
+  z.strictObject({ do: z.enum(['killAgent', 'pauseAgent', 'resumeAgent', 'removeAgent', 'installAgent']), host }),
+  z.strictObject({ do: z.literal('killLibvirtd'), host }),
+  z.strictObject({
+    do: z.enum(['killOperator', 'pauseOperator', 'resumeOperator', 'removeOperator', 'installOperator']),
+    operator,
+  }),
+  /** The way of a client to the API server: refused at once, or without any answer. */
+  z.strictObject({ do: z.literal('cutApi'), client, how: z.enum(['Refused', 'Dropped']).default('Dropped') }),
+  z.strictObject({ do: z.literal('slowApi'), client, seconds: z.number() }),
+  /** Watch events come late, so that caches are stale; of all kinds, or of those given by their plural. */
+  z.strictObject({ do: z.literal('staleCaches'), client, seconds: z.number(), kinds: z.array(z.string()).optional() }),
+  z.strictObject({ do: z.literal('loseAnswers'), client, share: z.number().min(0).max(1).default(1) }),
+  z.strictObject({ do: z.literal('failWrites'), client, share: z.number().min(0).max(1).default(1) }),
+  z.strictObject({ do: z.literal('healApi'), client }),
+  z.strictObject({ do: z.literal('compact') }),
+  z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([host, host]) }),
+  z.strictObject({ do: z.enum(['isolate', 'rejoin']), host }),
+  z.strictObject({ do: z.enum(['loseDatastore', 'bringDatastoreBack']), datastore: z.string(), host }),
+  z.strictObject({
+    do: z.literal('bmc'),
+    host,
+    unreachable: z.boolean().default(false),
+    wrongPassword: z.boolean().default(false),
+    delayMs: z.int().default(0),
+    lies: z.boolean().default(false),
+  }),
+  z.strictObject({ do: z.enum(['guestShutsDown', 'guestCrashes', 'guestIgnoresPowerButton']), vm }),
+  z.strictObject({ do: z.literal('create'), object: ClusterPlan.shape.objects.unwrap().element }),
+  z.strictObject({ do: z.literal('createVM'), vm: ClusterPlan.shape.vms.unwrap().element }),
+  z.strictObject({
+    do: z.literal('edit'),
+    kind: z.string(),
+    name: z.string(),
+    patch: z.record(z.string(), z.unknown()),
+  }),
+  z.strictObject({ do: z.literal('delete'), kind: z.string(), name: z.string() }),
+  /** With the finalizers, as somebody does who is tired of waiting. */
+  z.strictObject({ do: z.literal('forceDelete'), kind: z.string(), name: z.string() }),
+  /** The same with the instance of a VM, if the VM's own status names the host and epoch of the instance by then. */
+  z.strictObject({ do: z.literal('tearInstanceAway'), vm }),
+  /** Ends every fault: power, processes, links, network, datastores, BMCs. */
+  z.strictObject({ do: z.literal('healAll') }),
+]);
+export type Action = z.output<typeof Action>;
+export type ActionInput = z.input<typeof Action>;
+
+/** Lets it happen now. @throws Error when it names something that this world does not have */
+export function perform(world: World, action: Action): void {
+  world.fact('event', wordsOf(action));
+  switch (action.do) {
+    case 'powerOff':
+    case 'powerOn':
+    case 'reset':
+      world.host(action.host)[action.do]();
+      return;
+    case 'pauseHost':
+      world.host(action.host).pause();
+      return;
+    case 'resumeHost':
+      world.host(action.host).resume();
+      return;
+    case 'killAgent':
+    case 'pauseAgent':
+    case 'resumeAgent':
+    case 'removeAgent':
+    case 'installAgent':
+      world.host(action.host)[action.do]();
+      return;
+    case 'killLibvirtd':
+      world.host(action.host).killDaemon();
+      return;
+    case 'killOperator':
+      world.operator(action.operator).kill();
+      return;
+    case 'pauseOperator':
+      world.operator(action.operator).pause();
+      return;
+    case 'resumeOperator':
+      world.operator(action.operator).resume();
+      return;
+    case 'removeOperator':
+      world.operator(action.operator).remove();
+      return;
+    case 'installOperator':
+      world.operator(action.operator).install();
+      return;
+    case 'cutApi':
+      eachLink(world, action.client, (link) => link.set({ state: action.how }));
+      return;
+    case 'slowApi':
+      eachLink(world, action.client, (link) => link.set({ delayMs: action.seconds * 1000 }));
+      return;
+    case 'staleCaches':
+      eachLink(world, action.client, (link) =>
+        link.set({ watchDelayMs: action.seconds * 1000, watchDelayKinds: action.kinds }),
+      );
+      return;
+    case 'loseAnswers':
+      eachLink(world, action.client, (link) => link.set({ lostAnswers: action.share }));
+      return;
+    case 'failWrites':
+      eachLink(world, action.client, (link) => link.set({ failedWrites: action.share }));
+      return;
+    case 'healApi':
+      eachLink(world, action.client, (link) => link.heal());
+      return;
+    case 'compact':
+      world.server.compact();
+      return;
+    case 'cutNetwork':
+      world.network.cut(...action.between);
+      return;
+    case 'isolate':
+      world.network.isolate(action.host);
+      return;
+    case 'rejoin':
+      world.network.rejoin(action.host);
+      return;
+    case 'loseDatastore':
+    case 'bringDatastoreBack':
+      world.datastore(action.datastore).setAvailable(action.host, action.do === 'bringDatastoreBack');
+      world.host(action.host).datastoresChanged();
+      return;
+    case 'bmc': {
+      const { do: _, host: name, ...faults } = action;
+      Object.assign(world.bmc(name).faults, faults);
+      return;
+    }
+    case 'guestShutsDown':
+    case 'guestCrashes':
+    case 'guestIgnoresPowerButton':
+      guest(world, action.vm, action.do);
+      return;
+    case 'create':
+    case 'createVM':
+    case 'edit':
+    case 'delete':
+    case 'forceDelete':
+      asUser(world, action);
+      return;
+    case 'tearInstanceAway':
+      tearInstanceAway(world, action.vm);
+      return;
+    case 'healAll':
+      healAll(world);
+      return;
+  }
+}
+
+function wordsOf({ do: what, ...details }: Action): string {
+  return [what, ...Object.values(details).flatMap((value) => (value === undefined ? [] : [shown(value)]))].join(' ');
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function eachLink(world: World, client: string | undefined, change: (link: Link) => void): void {
+  for (const [name, link] of world.links) if (client === undefined || name === client) change(link);
+  // A typing error would be a fault that never happens.
+  if (client !== undefined) world.link(client);
+}
+
+/** Guests that do not run do nothing. */
+function guest(world: World, name: string, what: 'guestShutsDown' | 'guestCrashes' | 'guestIgnoresPowerButton'): void {
+  const found = world.domainOf(name);
+  if (found === undefined || !found.host.isExecuting) return;
+  const { host: where, domain } = found;
+  if (what === 'guestIgnoresPowerButton') domain.shutdownMs = undefined;
+  else where.hypervisor?.stop(domain, what === 'guestCrashes' ? 'crashed' : 'shutdown');
+}
+
+/** What a user asks for twice, or of something that is gone, does not happen. */
+function asUser(
+  world: World,
+  action: Extract<Action, { do: 'create' | 'createVM' | 'edit' | 'delete' | 'forceDelete' }>,
+): void {
+  world.asUser(() => {
+    if (action.do === 'create' || action.do === 'createVM') {
+      const object = action.do === 'create' ? manifest(action.object) : virtualMachine(action.vm);
+      const kind = kindOf(object.kind);
+      if (world.server.find(kind, object.metadata) === undefined) world.server.create(kind, object);
+      return;
+    }
+    const kind = kindOf(action.kind);
+    const ref = { name: action.name, ...(kind.namespaced && { namespace: 'default' }) };
+    if (world.server.find(kind, ref) === undefined) return;
+    if (action.do === 'forceDelete')
+      world.server.patch(kind, ref, { type: 'merge', body: { metadata: { finalizers: null } } });
+    if (action.do !== 'edit') world.server.delete(kind, ref, {});
+    else world.server.patch(kind, ref, { type: 'merge', body: action.patch });
+  });
+}
+
+function tearInstanceAway(world: World, name: string): void {
+  const ref = { namespace: 'default', name };
+  const status = world.server.find(VirtualMachine, ref)?.status;
+  const spec = world.server.find(VirtualMachineInstance, ref)?.spec;
+  if (!isJson(status) || !isJson(spec) || status['host'] !== spec['host'] || status['epoch'] !== spec['epoch']) return;
+  asUser(world, { do: 'forceDelete', kind: VirtualMachineInstance.kind, name });
+}
+
+function manifest(object: Extract<Action, { do: 'create' }>['object']) {
+  const { namespaced } = kindOf(object.kind);
+  return {
+    apiVersion: 'drover.dev/v1alpha1',
+    ...object,
+    metadata: { ...(namespaced && { namespace: 'default' }), ...object.metadata },
+  };
+}
+
+function healAll(world: World): void {
+  world.log.awaitNothing();
+  for (const link of world.links.values()) link.heal();
+  world.network.heal();
+  for (const [name, bmc] of world.bmcs) {
+    Object.assign(bmc.faults, { unreachable: false, wrongPassword: false, delayMs: 0, lies: false });
+    const each = world.host(name);
+    each.resumeAgent();
+    each.resume();
+    each.powerOn();
+    each.installAgent();
+    for (const datastore of world.datastores) datastore.setAvailable(name, true);
+    each.datastoresChanged();
+  }
+  for (const operator of world.operators) {
+    operator.resume();
+    operator.install();
+  }
+}
