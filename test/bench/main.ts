@@ -6,7 +6,7 @@ import { benchPlacement } from './placement/placement.ts';
 import { RESULTS_FOLDER, readResults } from './results.ts';
 import type { BenchRow } from './row.ts';
 import { renderDocument, renderTable } from './table.ts';
-import { benchCost, benchMigration, benchStart } from './vms/vms.ts';
+import { benchCost, benchFailover, benchMigration, benchStart } from './vms/vms.ts';
 
 /** Every group of rows, by the name that picks it on the command line. */
 const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
@@ -14,6 +14,7 @@ const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   informer: () => benchInformer(),
   placement: benchPlacement,
   migration: benchMigration,
+  ha: benchFailover,
   start: benchStart,
   cost: benchCost,
 };

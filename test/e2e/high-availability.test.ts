@@ -8,10 +8,18 @@ let story: Story;
 beforeAll(async () => {
   story = await Story.open();
   await story.hostsReady();
-  await patch('cluster', 'lab', { ha: { enabled: true } });
+  // A BMC that does not answer need not be waited for so long.
+  await story.apply({
+    apiVersion: 'drover.dev/v1alpha1',
+    kind: 'HAPolicy',
+    metadata: { name: 'hasty' },
+    spec: { fencing: { timeoutSeconds: 8 } },
+  });
+  await patch('cluster', 'lab', { ha: { enabled: true, policyName: 'hasty' } });
 });
 afterAll(async () => {
-  await patch('cluster', 'lab', { ha: { enabled: false } });
+  await patch('cluster', 'lab', { ha: { enabled: false, policyName: null } });
+  await story.kubectl(['delete', 'hapolicy', 'hasty']);
   await story.cleanUp();
   await story.close();
 });

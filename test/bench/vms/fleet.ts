@@ -7,12 +7,12 @@ import { waitFor } from '../../lab/wait.ts';
 const TIMEOUT_MS = 600_000;
 
 /** Guests with nothing to boot: what is measured is everything around them. */
-function manifest(name: string): object {
+function manifest(name: string, more: object): object {
   return {
     apiVersion: 'drover.dev/v1alpha1',
     kind: 'VirtualMachine',
     metadata: { name, namespace: 'default' },
-    spec: { memory: { size: '16Mi' }, machineType: 'pc', terminationGracePeriodSeconds: 0 },
+    spec: { memory: { size: '16Mi' }, machineType: 'pc', terminationGracePeriodSeconds: 0, ...more },
   };
 }
 
@@ -30,8 +30,8 @@ export class Fleet {
   }
 
   /** Applies VMs with one `kubectl apply`, and tells after how many seconds each was seen Running. */
-  async start(prefix: string, count: number): Promise<number[]> {
-    const items = Array.from({ length: count }, (_, index) => manifest(`${prefix}-${index}`));
+  async start(prefix: string, count: number, spec: object = {}): Promise<number[]> {
+    const items = Array.from({ length: count }, (_, index) => manifest(`${prefix}-${index}`, spec));
     const stop = new AbortController();
     const seconds = new Map<string, number>();
     const informer = new SharedInformer<VirtualMachine>({

@@ -1,16 +1,12 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { LabHost } from '../../lab/host/lab-host.ts';
+import { rmSync } from 'node:fs';
 import type { Lab } from '../../lab/lab.ts';
 import type { Report } from '../../lab/report.ts';
-import { run } from '../../lab/run.ts';
 import type { BenchRow } from '../row.ts';
+import { createAll, destroyAll, domainFiles } from './bare.ts';
 import { Fleet } from './fleet.ts';
 
 const VMS = 100;
 const ROUNDS = 3;
-/** As many starts at once on a host as the agent's default. */
-const PARALLEL = 8;
 
 interface Round {
   readonly oursSeconds: readonly number[];
@@ -85,38 +81,6 @@ const WRITES =
 async function writesServed(lab: Lab): Promise<number> {
   const metrics = await lab.kubectl(['get', '--raw', '/metrics']);
   return metrics.split('\n').reduce((sum, line) => sum + Number(WRITES.exec(line)?.[3] ?? 0), 0);
-}
-
-/** The XML of each domain of a host as a file, without the metadata that makes it Drover's. */
-async function domainFiles(host: LabHost): Promise<string[]> {
-  const folder = join(host.lab.folder, 'bench-xml', host.name);
-  mkdirSync(folder, { recursive: true });
-  const files: string[] = [];
-  for (const name of await domainsOf(host)) {
-    const xml = await run('virsh', ['-c', host.libvirtUri, 'dumpxml', '--migratable', name]);
-    const file = join(folder, `${name}.xml`);
-    writeFileSync(file, xml.replace(/<metadata>[\s\S]*<\/metadata>/, ''));
-    files.push(file);
-  }
-  return files;
-}
-
-async function createAll(host: LabHost, files: readonly string[]): Promise<void> {
-  const queue = [...files];
-  const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      await run('virsh', ['-c', host.libvirtUri, 'create', file]);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-}
-
-async function destroyAll(host: LabHost): Promise<void> {
-  for (const name of await domainsOf(host)) await run('virsh', ['-c', host.libvirtUri, 'destroy', name]);
-}
-
-async function domainsOf(host: LabHost): Promise<string[]> {
-  return (await run('virsh', ['-c', host.libvirtUri, 'list', '--name'])).split('\n').filter((name) => name !== '');
 }
 
 export function median(values: readonly number[]): number {

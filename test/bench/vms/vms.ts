@@ -5,6 +5,7 @@ import { lines, type Report } from '../../lab/report.ts';
 import { bringUp } from '../../lab/up.ts';
 import type { BenchRow } from '../row.ts';
 import { costRows } from './cost.ts';
+import { failoverRows } from './failover.ts';
 import { migrationRows } from './migration.ts';
 import { startRows } from './start.ts';
 
@@ -19,6 +20,11 @@ export async function benchStart(): Promise<BenchRow[]> {
 /** What it costs to move VMs. */
 export async function benchMigration(): Promise<BenchRow[]> {
   return await inOwnLab(migrationRows);
+}
+
+/** How long VMs of a dead host are away. */
+export async function benchFailover(): Promise<BenchRow[]> {
+  return await inOwnLab(failoverRows);
 }
 
 /** What VMs cost while they run and nothing happens. */
