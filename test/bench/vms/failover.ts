@@ -127,7 +127,7 @@ async function ofFault(lab: Lab, fleet: Fleet, fault: Fault): Promise<BenchRow[]
 /** One round: VMs on one host, the fault, and what became of them. */
 async function measure(lab: Lab, fleet: Fleet, { vms, happen, mend }: Fault): Promise<Failover> {
   await allOnline(lab, fleet);
-  const names = await startOnVictim(lab, fleet, vms);
+  const names = await startOnVictim(fleet, vms);
   const faultAt = Date.now();
   await happen(lab);
   const moved = await movedVMs(fleet, names);
@@ -144,14 +144,14 @@ async function measure(lab: Lab, fleet: Fleet, { vms, happen, mend }: Fault): Pr
   return result;
 }
 
-async function startOnVictim(lab: Lab, fleet: Fleet, count: number): Promise<string[]> {
+async function startOnVictim(fleet: Fleet, count: number): Promise<string[]> {
   const prefix = `f${Date.now().toString(36)}`;
   const selector = { hostSelector: { matchLabels: { 'kubernetes.io/hostname': VICTIM } } };
   await fleet.start(prefix, count, selector);
   const names = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
   // A host that is chosen for them is of no use to the measurement.
-  const patch = JSON.stringify({ spec: { hostSelector: null } });
-  await Promise.all(names.map((name) => lab.kubectl(['patch', 'vm', name, '--type=merge', '-p', patch])));
+  const patch = { type: 'merge', body: { spec: { hostSelector: null } } } as const;
+  await Promise.all(names.map((name) => fleet.client.patch(VirtualMachine, { namespace: 'default', name }, patch)));
   return names;
 }
 
@@ -201,7 +201,7 @@ async function allOnline(lab: Lab, fleet: Fleet): Promise<void> {
 /** How many VMs were moved because an agent died. */
 async function agentKilled(lab: Lab, fleet: Fleet): Promise<BenchRow> {
   await allOnline(lab, fleet);
-  const names = await startOnVictim(lab, fleet, VMS);
+  const names = await startOnVictim(fleet, VMS);
   await lab.stopAgent(VICTIM, 'killed');
   await sleep(WATCHED_MS);
   const { items } = await fleet.client.list(VirtualMachine, { namespace: 'default' });
@@ -226,7 +226,7 @@ async function beside(lab: Lab, fleet: Fleet): Promise<BenchRow> {
   const virsh: number[] = [];
   for (let round = 0; round < MANY_ROUNDS; round += 1) {
     await allOnline(lab, fleet);
-    const names = await startOnVictim(lab, fleet, MANY);
+    const names = await startOnVictim(fleet, MANY);
     await lab.killHost(VICTIM);
     const moved = await movedVMs(fleet, names);
     const times = (pick: (vm: VirtualMachine) => string | undefined) => moved.map((vm) => Date.parse(pick(vm) ?? ''));
