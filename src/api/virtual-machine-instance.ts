@@ -51,6 +51,10 @@ const InstanceSpec = withRules(
     epoch: z.int().min(1).meta({
       description: 'Number of the placement; grows by one at each. A host refuses an older one than it has seen.',
     }),
+    bootID: z.string().max(64).optional().meta({
+      description:
+        'Boot of the host, as in Host.status.bootID, in which this placement may be started at once. In any other boot the host first writes into the status that it may run it. Absent: in every boot.',
+    }),
     domainUUID: immutable(
       matching(
         z.string().max(36),

@@ -367,6 +367,7 @@ function instance(): KubeObject {
       virtualMachineUID: 'c0a1f0c2-6a4b-4a57-9d0e-0a9f9d3c1b11',
       host: 'host-1',
       epoch: 3,
+      bootID: 'b00t',
       domainUUID: '4f1c2d3e-5b6a-4789-8abc-0123456789ab',
       powerState: 'Running',
       restartedAt: '',

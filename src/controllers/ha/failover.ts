@@ -137,7 +137,9 @@ async function give(
     epoch,
   };
   const sealed = await sealUserData(vm, host, deps, signal);
-  const spec = { ...instanceSpec(vm, devices, { host, epoch, cpuModel: request.cpuModel }, sealed), failover };
+  const bootID = deps.informers.hosts.get(host)?.status?.bootID;
+  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel };
+  const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const explanation = explainPlacement(placement);
   const annotations = { ...instance.metadata.annotations, [PLACEMENT_ANNOTATION]: explanation };
   const changed = changedInstance({ ...instance, metadata: { ...instance.metadata, annotations } }, spec);

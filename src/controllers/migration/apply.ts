@@ -77,7 +77,8 @@ export async function switchHost(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<number> {
-  const { migration, ...spec } = instance.spec;
+  // The target runs it already, in whichever boot.
+  const { migration, bootID: _, ...spec } = instance.spec;
   if (migration === undefined) return instance.metadata.generation;
   const { cloudInit } = spec;
   const moved = {
@@ -98,7 +99,7 @@ export async function switchHost(
  * all the same is of an older one, and goes.
  */
 export async function release(instance: VirtualMachineInstance, deps: Deps, signal: AbortSignal): Promise<number> {
-  const { migration: _, ...spec } = instance.spec;
+  const { migration: _, bootID: __, ...spec } = instance.spec;
   return await write(instance, { ...spec, epoch: spec.epoch + 1 }, deps, signal);
 }
 

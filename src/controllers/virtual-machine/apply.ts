@@ -65,11 +65,12 @@ function newVolume(vm: VirtualMachine, { name, spec, ownedByVM }: TemplatedVolum
  */
 export async function createInstance(
   vm: VirtualMachine,
-  { assignment, devices, placement }: StepOf<'CreateInstance'>,
+  { assignment: chosen, devices, placement }: StepOf<'CreateInstance'>,
   deps: Deps,
   { signal, log }: ReconcileContext,
 ): Promise<void> {
   const key = keyOf(vm);
+  const assignment = { ...chosen, bootID: deps.informers.hosts.get(chosen.host)?.status?.bootID };
   const explanation = explainPlacement(placement);
   deps.reservations.assume(key, instanceSpec(vm, devices, assignment, undefined));
   try {

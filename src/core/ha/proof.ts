@@ -17,8 +17,8 @@ export interface Proof {
 /**
  * The proof that a placement is over although its host has not confirmed it. Undefined: there is none, and silence is not one.
  *
- * It holds together with two other rules. A host starts a VM only after it has written, with its boot, into the status of this
- * very placement; and whoever acts on the proof changes the instance only if nobody has changed it since it was read. So a host
+ * It holds together with two other rules. A host starts a VM only in the boot that this very placement names, or after it has written
+ * its boot into the status of it; and whoever acts on the proof changes the instance only if nobody has changed it since it was read. So a host
  * that is back, or was never dead, either writes first, and the proof is not acted upon, or it finds another placement and starts nothing.
  */
 export function proofFor(instance: VirtualMachineInstance, host: Host | undefined): Proof | undefined {
@@ -51,7 +51,8 @@ function claimOf({ spec, status }: VirtualMachineInstance): Claim {
   }
   // Anything but the clear case of a placement that a decision has made is taken for a running one.
   const isNew = status === undefined || spec.failover?.epoch === spec.epoch;
-  return isNew ? { kind: 'None' } : { kind: 'Arrived' };
+  if (!isNew) return { kind: 'Arrived' };
+  return spec.bootID === undefined ? { kind: 'None' } : { kind: 'Boot', bootID: spec.bootID };
 }
 
 /** Whether the host of the placement has begun it, or may have: nobody else may run it without proof. */

@@ -103,10 +103,11 @@ function withoutDomain(situation: Situation): Step {
 }
 
 /**
- * Whether the status says that this boot may run this placement. The operator takes a VM from a host without its word only with
- * proof that the boot in the status is over, so that nothing must run of which the status does not speak.
+ * Whether the placement, or the status, says that this boot may run it. The operator takes a VM from a host without its word only with
+ * proof that the boot named there is over, so that nothing must run of which they do not speak.
  */
 function isClaimed({ instance: { spec, status }, host, bootID }: Situation): boolean {
+  if (spec.bootID === bootID) return true;
   return status?.host === host && status.bootID === bootID && status.observedEpoch === spec.epoch;
 }
 

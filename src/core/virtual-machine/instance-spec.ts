@@ -14,6 +14,8 @@ export interface Assignment {
   readonly epoch: number;
   /** libvirt's CPU model that the guest sees. Undefined: that of the host. */
   readonly cpuModel: string | undefined;
+  /** Boot of the host that may start it without writing so first. Undefined: none. */
+  readonly bootID: string | undefined;
 }
 
 export function vcpusOf(vm: VirtualMachine): number {
@@ -34,7 +36,7 @@ export function reservedBy(vm: VirtualMachine): Resources {
 export function instanceSpec(
   vm: VirtualMachine,
   devices: ResolvedDevices,
-  { host, epoch, cpuModel }: Assignment,
+  { host, epoch, cpuModel, bootID }: Assignment,
   sealedUserData: SealedUserData | undefined,
 ): VirtualMachineInstanceSpec {
   const { spec, metadata } = vm;
@@ -43,6 +45,7 @@ export function instanceSpec(
     virtualMachineUID: metadata.uid,
     host,
     epoch,
+    ...(bootID !== undefined && { bootID }),
     domainUUID: metadata.uid,
     powerState: spec.paused ? 'Paused' : 'Running',
     restartedAt: metadata.annotations[RESTARTED_AT_ANNOTATION] ?? '',

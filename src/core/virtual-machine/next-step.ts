@@ -37,7 +37,7 @@ export type Step =
   | { readonly step: 'Unschedulable'; readonly placement: Placement }
   | {
       readonly step: 'CreateInstance';
-      readonly assignment: Assignment;
+      readonly assignment: Omit<Assignment, 'bootID'>;
       readonly devices: ResolvedDevices;
       readonly placement: Placement;
     }
@@ -125,12 +125,12 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const absent = templatedVolumes(vm).filter(({ name }) => !input.references.volumes.has(name));
   if (absent.length > 0) return { step: 'CreateVolumes', volumes: absent };
   const resolution = resolveDevices(vm, input.references);
-  const { disks, nics, cloudInit, host, epoch, cpu, failover } = instance.spec;
+  const { disks, nics, cloudInit, host, epoch, bootID, cpu, failover } = instance.spec;
   // While something new is missing the VM goes on with the devices that it has.
   const devices = resolution.ok ? resolution.devices : { disks, nics };
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
-  const assignment = { host, epoch, cpuModel: nextCpuModel(cpu.model, host, input) };
+  const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input) };
   return update(instance, { ...instanceSpec(vm, devices, assignment, sealed), failover });
 }
 

@@ -83,7 +83,15 @@ describe('that nothing of a VM runs on its host', () => {
     expect(proofFor(Object.assign({}, made, { spec: { ...made.spec, ...spec } }), seen)).toBeUndefined();
   });
 
-  it('needs no proof where the host had never said that it may run it', () => {
+  it('is proven by the end of the boot that was to start it, where no other has said that it may', () => {
+    const placed = instance({ spec: { bootID: 'boot-1' } });
+    expect(proofFor(placed, host({ state: 'Dead' }))).toBeUndefined();
+    expect(proofFor(placed, host({ fence: FENCE }))).toMatchObject({ method: 'BMC', bootID: 'boot-1' });
+    const claimed = instance({ spec: { bootID: 'boot-1' }, ...claimedIn('boot-2') });
+    expect(proofFor(claimed, host({ fence: FENCE }))).toBeUndefined();
+  });
+
+  it('needs no proof where no boot was to start it, and none has said that it may', () => {
     expect(proofFor(instance(), host({ state: 'Dead' }))).toMatchObject({ method: 'NeverStarted' });
   });
 
