@@ -29,6 +29,72 @@ const Imc = withRules(
   },
 );
 
+/** Most failures of hosts that room can be kept for. Source: vSphere's limit. */
+export const MAX_HOST_FAILURES = 31;
+
+const AdmissionControl = withRules(
+  z.object({
+    type: z.enum(['HostFailures', 'Percentage', 'FailoverHosts', 'Disabled']).default('HostFailures').meta({
+      description:
+        'HostFailures (default): the failure of `hostFailures.count` hosts. Percentage: the failure of hosts that make up `percentage` of the Cluster. FailoverHosts: the hosts in `failoverHosts` are kept empty. Disabled: nothing is kept.',
+    }),
+    hostFailures: z
+      .object({
+        count: z.int().min(1).max(MAX_HOST_FAILURES).default(1).meta({
+          description:
+            'Hosts that may fail one after the other, the largest first, or any other as the last. Default 1.',
+        }),
+      })
+      .optional()
+      .meta({ description: 'What type HostFailures keeps. Absent: another type, or one host.' }),
+    percentage: z
+      .object({
+        cpu: z.int().min(0).max(50).default(25).meta({
+          description: 'Percent of the cores of all usable hosts. 0: cores are not looked at. Default 25.',
+        }),
+        memory: z.int().min(0).max(50).default(25).meta({
+          description: 'Percent of the memory of all usable hosts. 0: memory is not looked at. Default 25.',
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          'What type Percentage keeps: whole hosts, the largest first, while they are no more than this part; of any next one, the most urgent VMs up to the rest. Absent: another type.',
+      }),
+    failoverHosts: z
+      .object({
+        hosts: z.array(ObjectName).min(1).max(MAX_LISTED).meta({
+          description: 'Hosts of the Cluster, by name; 1 to 64.',
+          'x-kubernetes-list-type': 'set',
+        }),
+        evacuate: z.boolean().default(false).meta({
+          description:
+            'Whether VMs that a failover has brought there are moved to the other hosts once these have room. Default false: they stay until somebody moves them.',
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          'What type FailoverHosts keeps: these hosts take VMs of dead hosts, before all others, and no other VM. Absent: another type.',
+      }),
+  }),
+  {
+    rule: "self.type == 'HostFailures' || !has(self.hostFailures)",
+    message: 'belongs to type HostFailures: leave it out, or set the type',
+    fieldPath: '.hostFailures',
+  },
+  {
+    rule: "(self.type == 'Percentage') == has(self.percentage)",
+    message: 'belongs to type Percentage, which needs it: cpu and memory in percent, or {}',
+    fieldPath: '.percentage',
+  },
+  {
+    rule: "(self.type == 'FailoverHosts') == has(self.failoverHosts)",
+    message: 'belongs to type FailoverHosts, which needs it: the names of hosts',
+    fieldPath: '.failoverHosts',
+  },
+);
+
 const LiveMigration = z
   .object({
     maxPerCluster: z.int().min(1).max(1000).default(5).meta({
@@ -90,6 +156,10 @@ const ClusterSpec = z
         }),
         policyName: ObjectName.optional().meta({
           description: 'HAPolicy that says what is done. Absent: what an HAPolicy without any field says.',
+        }),
+        admissionControl: AdmissionControl.prefault({}).meta({
+          description:
+            'Room that is kept so that VMs of dead hosts can run elsewhere: a VM that would take it stays Pending, and a host that could not be emptied without it is not. A failover itself may use it. In effect while `enabled` is true and the HAPolicy restarts VMs. Default: the failure of one host.',
         }),
       })
       .prefault({})
@@ -184,6 +254,25 @@ const ClusterStatus = z
           .int()
           .min(0)
           .meta({ description: 'Hosts that can be proven to be off (condition FencingReady).' }),
+        failuresTolerated: z.int().min(0).max(MAX_HOST_FAILURES).optional().meta({
+          description:
+            'Hosts that may fail now, one after the other, the largest first, or any other as the last, so that all VMs that can run elsewhere still find room. More than 8 are not looked for, unless admission control asks for more. Absent: the HAPolicy does not restart VMs.',
+        }),
+        reserve: z
+          .object({
+            cpuCores: z.number().min(0).meta({ description: 'Cores that are kept free for failovers.' }),
+            memoryBytes: z.int().min(0).meta({ description: 'Memory that is kept free for failovers, in bytes.' }),
+            freeCores: z.number().min(0).meta({ description: 'Cores of usable hosts that no VM has reserved.' }),
+            freeMemoryBytes: z
+              .int()
+              .min(0)
+              .meta({ description: 'Memory of usable hosts that no VM has reserved, in bytes.' }),
+          })
+          .optional()
+          .meta({
+            description:
+              'The reserve of admission control in figures, beside what is free. They are sums, and for people: what is asked of each VM is whether all others would still find hosts. Absent: nothing is kept.',
+          }),
       })
       .optional()
       .meta({ description: 'High availability. Absent: disabled.' }),
@@ -211,6 +300,8 @@ export const Cluster = defineKind({
       'The CPU baseline is what spec.imc asks for, and every host can present it. False: the message names hosts and VMs.',
     HAReady:
       'Every host can be fenced, and the HAPolicy is there. False: the message names hosts whose VMs would wait for an administrator.',
+    FailoverCapacity:
+      'The room that spec.ha.admissionControl asks for is there. False: the message names VMs that would find no host, and after the loss of which.',
     HostConflict: 'True: hosts are selected by this Cluster and by another; the message says to which each belongs.',
   },
   spec: ClusterSpec,
@@ -239,5 +330,6 @@ export const Cluster = defineKind({
   ],
 });
 export type Cluster = z.output<typeof Cluster.object>;
+export type AdmissionControlSpec = Cluster['spec']['ha']['admissionControl'];
 export type LiveMigrationSpec = Cluster['spec']['migration'];
 export type ClusterStatus = NonNullable<Cluster['status']>;

@@ -38,7 +38,10 @@ const HostSpec = z
 
 const Evacuation = z
   .object({
-    cause: z.enum(['Spec', 'NodeCordoned']).meta({ description: 'What asked for it: spec.maintenance, or the Node.' }),
+    cause: z.enum(['Spec', 'NodeCordoned', 'FailoverHost']).meta({
+      description:
+        'What asked for it: spec.maintenance, the Node, or the Cluster, which keeps the host empty for failovers.',
+    }),
     since: z.string().max(64).meta({ description: 'When it began (RFC 3339).' }),
     total: z.int().min(0).meta({ description: 'VMs that the host had when it began, and that came since.' }),
     remaining: z.int().min(0).meta({ description: 'VMs that are still on it.' }),

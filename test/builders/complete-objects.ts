@@ -24,12 +24,12 @@ function secret(): object {
   return { name: 'web-user-data', key: 'userData' };
 }
 
-function cluster(): KubeObject {
+function cluster(admissionControl: object): KubeObject {
   return object(
     'Cluster',
     {
       hostSelector: labelSelector(),
-      ha: { enabled: true, policyName: 'patient' },
+      ha: { enabled: true, policyName: 'patient', admissionControl },
       imc: { mode: 'Baseline', baseline: 'Haswell-noTSX-IBRS' },
       migration: {
         maxPerCluster: 5,
@@ -50,7 +50,13 @@ function cluster(): KubeObject {
         refused: { level: 'Nehalem', virtualMachines: ['default/web'] },
       },
       hosts: { total: 3, ready: 2 },
-      ha: { protectedVirtualMachines: 4, unprotectedVirtualMachines: 1, fencingReadyHosts: 2 },
+      ha: {
+        protectedVirtualMachines: 4,
+        unprotectedVirtualMachines: 1,
+        fencingReadyHosts: 2,
+        failuresTolerated: 1,
+        reserve: { cpuCores: 8, memoryBytes: 2 ** 34, freeCores: 20.5, freeMemoryBytes: 2 ** 36 },
+      },
       virtualMachines: { total: 5, running: 4 },
       cpu: { allocatableCores: 32, reservedCores: 1.5 },
       memory: { allocatableBytes: 2 ** 37, reservedBytes: 2 ** 33 },
@@ -437,7 +443,11 @@ function instanceStatus(): object {
  * exclude each other stand in different objects of the kind.
  */
 export const COMPLETE_OBJECTS: Readonly<Record<string, readonly KubeObject[]>> = {
-  Cluster: [cluster()],
+  Cluster: [
+    cluster({ type: 'HostFailures', hostFailures: { count: 1 } }),
+    cluster({ type: 'Percentage', percentage: { cpu: 25, memory: 25 } }),
+    cluster({ type: 'FailoverHosts', failoverHosts: { hosts: ['host-3'], evacuate: true } }),
+  ],
   Datastore: [datastore()],
   HAPolicy: [haPolicy()],
   Host: [

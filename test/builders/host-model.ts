@@ -16,7 +16,6 @@ export function host(name: string, overrides: Partial<HostModel> = {}): HostMode
     numaCells: [],
     allocatable: { cpuCores: 8, memoryBytes: 16 * GIB },
     reserved: NO_RESOURCES,
-    headroom: NO_RESOURCES,
     cpuModels: new Set(),
     cpuFeatures: undefined,
     missingCpuFeatures: new Map(),
@@ -43,6 +42,8 @@ export function request(overrides: Partial<PlacementRequest> = {}): PlacementReq
     onlyHost: undefined,
     leaves: undefined,
     recentHosts: new Set(),
+    restartPriority: 'Medium',
+    isEvacuation: false,
     ...overrides,
   };
 }

@@ -50,7 +50,12 @@ export function migrationSituation({
   };
   const nic = { name: 'lan', mac: '52:54:00:12:34:56', virtualSwitchName: 'lan', model: 'virtio' };
   return {
-    wish: { virtualMachineName: 'vm', targetHost: 'target' in rest ? rest.target : 'h2', uid: 'm-1' },
+    wish: {
+      virtualMachineName: 'vm',
+      targetHost: 'target' in rest ? rest.target : 'h2',
+      uid: 'm-1',
+      isEvacuation: false,
+    },
     virtualMachine: {
       vm: virtualMachine(vm ?? {}),
       instance: instance({
@@ -66,6 +71,7 @@ export function migrationSituation({
         placements: new Map([['default/vm', ['h1']]]),
         groups,
       }),
+      admission: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
     },

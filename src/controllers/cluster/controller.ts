@@ -19,7 +19,7 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { clusterModels, hostsOf } from '../inventory/hosts.ts';
 import { writeStatus } from '../write-status.ts';
 import { baselineOf } from './baseline.ts';
-import { haOf, haReady } from './ha.ts';
+import { capacityOf, haOf, haReady } from './ha.ts';
 
 /** Counts of VMs are brought up to date this often, not with every VM: a burst of 1000 must not cost 1000 writes. */
 const COUNT_EVERY_MS = 5_000;
@@ -49,7 +49,11 @@ async function reconcile(
   return requeueAfter(COUNT_EVERY_MS, 'VMs are counted again');
 }
 
-function statusOf(cluster: Cluster, { informers, reservations }: ControllerDependencies, now: Date): ClusterStatus {
+function statusOf(
+  cluster: Cluster,
+  { informers, inventories, reservations }: ControllerDependencies,
+  now: Date,
+): ClusterStatus {
   const { name, generation } = cluster.metadata;
   const hosts = hostsOf(name, informers);
   const ready = hosts.filter((host) => readiness(host).ok);
@@ -66,11 +70,13 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
     return placement === undefined ? [] : [{ name: key, cpuModel: placement.cpu.model }];
   });
   const { baseline, condition } = baselineOf(cluster, hosts, placed);
+  const capacity = capacityOf(cluster, inventories.reserves);
   const conditions = [
     readyCondition(hosts.length, ready.length),
     condition,
     hostConflict(name, informers),
     haReady(cluster, hosts, (policy) => informers.haPolicies.get(policy)),
+    capacity.condition,
   ];
   return {
     observedGeneration: generation,
@@ -82,7 +88,7 @@ function statusOf(cluster: Cluster, { informers, reservations }: ControllerDepen
     cpu: { allocatableCores: total.cpuCores, reservedCores: Math.round(reserved.cpuCores * 1000) / 1000 },
     memory: { allocatableBytes: total.memoryBytes, reservedBytes: reserved.memoryBytes },
     baseline,
-    ha: cluster.spec.ha.enabled ? haOf(hosts, vms) : undefined,
+    ha: cluster.spec.ha.enabled ? haOf(hosts, vms, capacity) : undefined,
     conditions: [
       ...setConditions(
         cluster.status?.conditions ?? [],

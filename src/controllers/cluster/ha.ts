@@ -2,21 +2,82 @@ import type { Cluster, ClusterStatus } from '../../api/cluster.ts';
 import type { HAPolicy } from '../../api/ha-policy.ts';
 import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
-import { policyOf } from '../../core/ha/policy.ts';
+import { figuresInWords, reserveFigures, reserveInWords } from '../../core/ha/admission.ts';
+import { type PolicyChoice, policyOf } from '../../core/ha/policy.ts';
+import { limitInWords } from '../../core/ha/what-if.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import { shortList } from '../../core/model/short-list.ts';
 import { type ConditionInput, isTrue } from '../../runtime/index.ts';
+import type { FailoverReserves } from '../inventory/failover-reserves.ts';
 
 /** Hosts that the condition names. */
 const HOSTS_NAMED = 10;
 
+/** Room for failovers, as the Cluster's status tells it. */
+export interface CapacityReport {
+  /** Part of `status.ha`. */
+  readonly figures: Pick<NonNullable<ClusterStatus['ha']>, 'failuresTolerated' | 'reserve'>;
+  readonly condition: ConditionInput;
+}
+
+/** Whether the room that admission control is to keep is there. */
+export function capacityOf(cluster: Cluster, reserves: FailoverReserves): CapacityReport {
+  const type = 'FailoverCapacity';
+  const { name } = cluster.metadata;
+  const choice = reserves.choiceOf(cluster);
+  if (!cluster.spec.ha.enabled || (choice.ok && !restartsElsewhere(choice))) {
+    const message = 'VMs of dead hosts are not run elsewhere, so that no room is kept for them';
+    return { figures: {}, condition: { type, status: 'True', reason: 'NotAskedFor', message } };
+  }
+  const reserve = reserves.reserveOf(name);
+  const tolerance = reserves.toleranceOf(name);
+  const kept = reserveFigures(reserve, reserves.fleetOf(name, reserve));
+  const figures = {
+    failuresTolerated: tolerance.hosts,
+    ...(kept && {
+      reserve: {
+        cpuCores: kept.kept.cpuCores,
+        memoryBytes: kept.kept.memoryBytes,
+        freeCores: Math.round(kept.free.cpuCores * 1000) / 1000,
+        freeMemoryBytes: kept.free.memoryBytes,
+      },
+    }),
+  };
+  const next = tolerance.ok ? '' : `; ${limitInWords(tolerance.limit)}`;
+  const now = `${tolerance.hosts} ${tolerance.hosts === 1 ? 'host' : 'hosts'} may fail${next}`;
+  if (reserve.type === 'Disabled') {
+    return { figures, condition: { type, status: 'True', reason: 'Disabled', message: `nothing is kept: ${now}` } };
+  }
+  const words = `${reserveInWords(reserve)} (${kept === undefined ? '' : figuresInWords(kept)})`;
+  const limit = reserves.of(name)?.limit;
+  if (limit !== undefined) {
+    const message = `room is to be kept for ${words}, but ${limitInWords(limit)}. Until then no further VM is started: add hosts, halt VMs, or change spec.ha.admissionControl`;
+    return { figures, condition: { type, status: 'False', reason: 'NotEnough', message } };
+  }
+  if (reserve.type === 'FailoverHosts' && !tolerance.ok && tolerance.hosts === 0) {
+    const message = `${words}, but ${limitInWords(tolerance.limit)}`;
+    return { figures, condition: { type, status: 'False', reason: 'NotEnough', message } };
+  }
+  const message = `room is kept for ${words}: ${now}`;
+  return { figures, condition: { type, status: 'True', reason: 'Kept', message } };
+}
+
+function restartsElsewhere(choice: PolicyChoice): boolean {
+  return choice.ok && choice.enabled && choice.policy.hostFault.action === 'Restart';
+}
+
 /** High availability of a Cluster that has it, in figures. */
-export function haOf(hosts: readonly Host[], vms: readonly VirtualMachine[]): NonNullable<ClusterStatus['ha']> {
+export function haOf(
+  hosts: readonly Host[],
+  vms: readonly VirtualMachine[],
+  { figures }: CapacityReport,
+): NonNullable<ClusterStatus['ha']> {
   const protectedVMs = vms.filter(({ status }) => isTrue(status?.conditions, 'HAProtected')).length;
   return {
     protectedVirtualMachines: protectedVMs,
     unprotectedVirtualMachines: vms.length - protectedVMs,
     fencingReadyHosts: hosts.filter(({ status }) => isTrue(status?.conditions, 'FencingReady')).length,
+    ...figures,
   };
 }
 

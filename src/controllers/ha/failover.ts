@@ -2,6 +2,7 @@ import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import { failoverHostsOf } from '../../core/ha/admission.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
 import { type LostVirtualMachine, planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
@@ -68,6 +69,7 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
     inventory: inventories.of(key),
     starting: startingOn(ofCluster, deps),
     maxConcurrentPerHost: choice.policy.restart.maxConcurrentPerHost,
+    failoverHosts: failoverHostsOf(inventories.reserves.reserveOf(key)),
   });
   context.log.info(
     { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },

@@ -120,8 +120,13 @@ function evacueeOf(instance: VirtualMachineInstance, deps: ControllerDependencie
     ...historyOf(key, 'Maintenance', deps),
     plan: () =>
       isAlone
-        ? planFor(key, { virtualMachineName: name, targetHost: undefined, uid: undefined }, deps, undefined)
-        : planForGroup(together, undefined, undefined, deps),
+        ? planFor(
+            key,
+            { virtualMachineName: name, targetHost: undefined, uid: undefined, isEvacuation: true },
+            deps,
+            undefined,
+          )
+        : planForGroup(together, { targetHost: undefined, isEvacuation: true }, undefined, deps),
   };
 }
 

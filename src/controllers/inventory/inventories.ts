@@ -5,6 +5,7 @@ import type { Inventory } from '../../core/model/inventory.ts';
 import { readHost } from '../../core/model/read-host.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import type { Informers } from '../informers.ts';
+import { FailoverReserves } from './failover-reserves.ts';
 import { clusterModels } from './hosts.ts';
 import type { Reservations } from './reservations.ts';
 import type { RuleGroups } from './rule-groups.ts';
@@ -31,6 +32,8 @@ export class Inventories {
   readonly #informers: Informers;
   readonly #reservations: Reservations;
   readonly #ruleGroups: RuleGroups;
+  /** What each Cluster keeps for failovers. */
+  readonly reserves: FailoverReserves;
   readonly #made = new Map<string, Made>();
   readonly #members = new Map<string, Member>();
   #clusterModels: readonly ClusterModel[] | undefined;
@@ -41,6 +44,7 @@ export class Inventories {
     this.#informers = informers;
     this.#reservations = reservations;
     this.#ruleGroups = ruleGroups;
+    this.reserves = new FailoverReserves(informers, reservations, ruleGroups, this);
     informers.clusters.onChange(() => {
       this.#versions.clusters += 1;
       this.#clusterModels = undefined;
@@ -98,7 +102,11 @@ export class Inventories {
     const { datastores } = this.#versions;
     const known = this.#made.get(name);
     if (known?.host === host && known.reserved === reserved && known.datastores === datastores) return known.model;
-    const model = readHost(host, reserved, (key) => this.#informers.datastores.get(key));
+    // What else it says is the very same then, by which others see that nothing else has changed.
+    const isSame = known?.host === host && known.datastores === datastores;
+    const model = isSame
+      ? { ...known.model, reserved }
+      : readHost(host, reserved, (key) => this.#informers.datastores.get(key));
     this.#made.set(name, { host, reserved, datastores, model });
     return model;
   }

@@ -82,6 +82,12 @@ export class Reservations {
       if (known.placed.epoch > placed.epoch) return false;
       if (known.placed.epoch === placed.epoch && known.generation > generation) return false;
       if (known.placed === placed) return true;
+      // Of the same generation it says the same: what hangs on it need not be worked out anew for each new status.
+      if (known.generation === generation && sameDemand(known.placed, placed)) {
+        this.#placed.set(key, { placed, generation });
+        if (placed.migration !== undefined) this.#migrating.set(key, placed);
+        return true;
+      }
     }
     this.#remove(key);
     this.#placed.set(key, { placed, generation });
@@ -124,6 +130,11 @@ export class Reservations {
     return sum;
   }
 
+  /** VMs (key) that count on a host, on their way there or away among them. */
+  keysOn(host: string): Iterable<ObjectKey> {
+    return this.#byHost.get(host)?.keys() ?? [];
+  }
+
   /** VMs (key) that are being moved, and between which hosts. */
   migrations(): readonly Moving[] {
     return [...this.#migrating].flatMap(([key, { host, migration }]) =>
@@ -137,6 +148,16 @@ export class Reservations {
   placementOf(key: ObjectKey): Placed | undefined {
     return this.#placed.get(key)?.placed;
   }
+}
+
+function sameDemand(a: Placed, b: Placed): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.host === b.host &&
+    a.migration?.targetHost === b.migration?.targetHost &&
+    a.reserved.cpuCores === b.reserved.cpuCores &&
+    a.reserved.memoryBytes === b.reserved.memoryBytes
+  );
 }
 
 function hostsOf({ host, migration }: Placed): readonly string[] {

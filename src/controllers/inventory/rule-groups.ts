@@ -36,12 +36,18 @@ const NO_GROUPS: readonly RuleGroupModel[] = [];
 export class RuleGroups {
   readonly #informers: Informers;
   readonly #namespaces = new Map<string, Namespace>();
+  #version = 0;
 
   constructor(informers: Informers) {
     this.#informers = informers;
     informers.ruleGroups.onChange((change) => this.#onGroup(change));
     informers.virtualMachines.onChange((change) => this.#onVM(change));
     informers.hosts.onChange((change) => this.#onHost(change));
+  }
+
+  /** Grows when a group, or who is a member of it, may have become another. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Groups in effect that a VM is a member of, by name. */
@@ -81,6 +87,7 @@ export class RuleGroups {
     if (type === 'deleted') known.entries.delete(key);
     else known.entries.set(key, { group: object, selected: this.#select(object) });
     known.judged = undefined;
+    this.#version += 1;
     if (known.entries.size === 0) this.#namespaces.delete(namespace);
     else this.#namespaces.set(namespace, known);
   }
@@ -94,12 +101,14 @@ export class RuleGroups {
       if (isMember) selected.add(change.key);
       else selected.delete(change.key);
       namespace.judged = undefined;
+      this.#version += 1;
     }
   }
 
   #onHost(change: Change<Host>): void {
     if (!isAboutLabels(change)) return;
     for (const namespace of this.#namespaces.values()) namespace.judged = undefined;
+    this.#version += 1;
   }
 
   #select(group: RuleGroup): Set<ObjectKey> {

@@ -36,8 +36,8 @@ export function gather(key: ObjectKey, deps: Deps, now: Date): MigrationInput {
     target: targetName === undefined ? undefined : target ? readiness(target) : no('HostNotFound', 'its Host is gone'),
     plan: () => {
       if (migration === undefined) throw new Error(`there is no Migration ${name}`);
-      const { virtualMachineName = '', targetHost } = migration.spec;
-      const wish = { virtualMachineName, targetHost, uid };
+      const { virtualMachineName = '', targetHost, cause } = migration.spec;
+      const wish = { virtualMachineName, targetHost, uid, isEvacuation: cause === 'Maintenance' };
       return planFor(`${namespace}/${virtualMachineName}`, wish, deps, groupOf(migration, deps));
     },
     turnToPrepare: ({ sourceHost, target: { metadata } }) =>

@@ -109,7 +109,12 @@ function planOf({ metadata, spec }: Migration, deps: ControllerDependencies): Gr
   if (!inEffect) return refused('NotInEffect', `RuleGroup "${ruleGroupName}" has no effect; see its condition Ready`);
   const placed = [...model.members].filter((member) => deps.inventories.hostsOf(member).length > 0);
   const members = new Set([...placed, ...placed.flatMap((member) => togetherWith(member, deps))]);
-  return planForGroup([...members].toSorted(), targetHost, metadata.name, deps);
+  return planForGroup(
+    [...members].toSorted(),
+    { targetHost, isEvacuation: spec.cause === 'Maintenance' },
+    metadata.name,
+    deps,
+  );
 }
 
 function refused(reason: string, message: string): GroupVerdict {

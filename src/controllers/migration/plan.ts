@@ -38,7 +38,7 @@ export function planFor(
 /** Whether VMs (keys) can be moved now as one, and where to. */
 export function planForGroup(
   keys: readonly ObjectKey[],
-  targetHost: string | undefined,
+  { targetHost, isEvacuation }: Pick<MigrationWish, 'targetHost' | 'isEvacuation'>,
   name: string | undefined,
   deps: PlanDeps,
 ): GroupVerdict {
@@ -50,19 +50,21 @@ export function planForGroup(
     if (instance === undefined) return [];
     const moving = groupMigrationOf(key, deps)?.metadata.name;
     const situation = {
-      wish: { virtualMachineName: instance.metadata.name, targetHost, uid: undefined },
+      wish: { virtualMachineName: instance.metadata.name, targetHost, uid: undefined, isEvacuation },
       virtualMachine,
       cluster: cluster.ok ? informers.clusters.get(cluster.cluster) : undefined,
       together: new Set(keys),
       groupMigration: moving === name ? undefined : moving,
       findHost,
     };
-    const request = migrationRequest(virtualMachine, instance);
+    const request = { ...migrationRequest(virtualMachine, instance), isEvacuation };
     return [{ key, instance, request, obstacles: obstaclesToLeaving(situation, instance) }];
   });
   const [first] = keys;
   const cluster = first === undefined ? undefined : gatherVirtualMachine(first, deps).cluster;
-  return planGroup(members, inventories.of(cluster?.ok ? cluster.cluster : undefined), targetHost, findHost);
+  const clusterName = cluster?.ok ? cluster.cluster : undefined;
+  const admission = inventories.reserves.of(clusterName);
+  return planGroup(members, inventories.of(clusterName), targetHost, findHost, admission);
 }
 
 /** VMs (keys, sorted) that can only be moved together with this one, itself among them. */

@@ -54,14 +54,21 @@ function repairableOf(
     underWay: underWay[0],
     failed,
     plan: () =>
-      isOne ? planForGroup(togetherWith(key, deps), undefined, undefined, deps) : planAlone(key, group, deps),
+      isOne
+        ? planForGroup(togetherWith(key, deps), { targetHost: undefined, isEvacuation: false }, undefined, deps)
+        : planAlone(key, group, deps),
   };
 }
 
 /** A host on which the VM keeps this rule, and breaks no other one that it keeps now. */
 function planAlone(key: string, group: RuleGroupModel, deps: ControllerDependencies): ReturnType<Repairable['plan']> {
   const { name } = refOfKey(key);
-  const verdict = planFor(key, { virtualMachineName: name, targetHost: undefined, uid: undefined }, deps, undefined);
+  const verdict = planFor(
+    key,
+    { virtualMachineName: name, targetHost: undefined, uid: undefined, isEvacuation: false },
+    deps,
+    undefined,
+  );
   if (!verdict.ok) return verdict;
   const targetHost = verdict.target.metadata.name;
   // A preferred rule gives way where it must: but nobody is moved to break one rule in the place of another.

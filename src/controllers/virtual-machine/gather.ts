@@ -1,5 +1,6 @@
+import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { Volume } from '../../api/volume.ts';
-import { clusterOf } from '../../core/cluster/membership.ts';
+import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts';
 import { proofFor } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
@@ -15,17 +16,33 @@ export function gather(
   key: ObjectKey,
   { informers, inventories }: Pick<ControllerDependencies, 'informers' | 'inventories'>,
 ): VirtualMachineInput {
-  const { namespace = '' } = refOfKey(key);
   const vm = informers.virtualMachines.get(key);
   const instance = informers.instances.get(key);
-  const names = vm === undefined ? [] : volumeNamesOf(vm);
-  const volumes = new Map(named(names, (name) => informers.volumes.get(`${namespace}/${name}`)));
-  const groups = vm?.spec.nics.map(({ portGroup }) => portGroup) ?? [];
   const cluster = clusterOf(vm?.spec.clusterName, inventories.clusters);
+  const clusterName = cluster.ok ? cluster.cluster : undefined;
   return {
+    ...gatherNeeds(key, vm, cluster, informers),
     vm,
     instance,
     isProvenOff: instance !== undefined && proofFor(instance, informers.hosts.get(instance.spec.host)) !== undefined,
+    inventory: inventories.of(clusterName),
+    admission: inventories.reserves.of(clusterName),
+    groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,
+  };
+}
+
+/** What a VM needs wherever it runs. */
+export function gatherNeeds(
+  key: ObjectKey,
+  vm: VirtualMachine | undefined,
+  cluster: ClusterChoice,
+  informers: Informers,
+): Pick<VirtualMachineInput, 'cluster' | 'cpuModel' | 'references' | 'volumeHosts'> {
+  const { namespace = '' } = refOfKey(key);
+  const names = vm === undefined ? [] : volumeNamesOf(vm);
+  const volumes = new Map(named(names, (name) => informers.volumes.get(`${namespace}/${name}`)));
+  const groups = vm?.spec.nics.map(({ portGroup }) => portGroup) ?? [];
+  return {
     references: {
       volumes,
       portGroups: new Map(named(groups, (name) => informers.portGroups.get(`${namespace}/${name}`))),
@@ -33,8 +50,6 @@ export function gather(
     },
     cluster,
     cpuModel: cpuModelOf(cluster.ok ? informers.clusters.get(cluster.cluster) : undefined),
-    inventory: inventories.of(cluster.ok ? cluster.cluster : undefined),
-    groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,
     volumeHosts: new Map(named([...volumes.keys()], (name) => hostOfData(volumes.get(name), informers))),
   };
 }

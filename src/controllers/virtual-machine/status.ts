@@ -1,6 +1,7 @@
 import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { heldForFailover } from '../../core/ha/admission.ts';
 import type { Verdict } from '../../core/model/verdict.ts';
 import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
 import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
@@ -207,6 +208,11 @@ function scheduled({ vm, instance, step }: StatusInput): ConditionInput {
     }
     case 'Unschedulable': {
       const lines = explainPlacement(step.placement);
+      const held = heldForFailover(step.placement);
+      if (held !== undefined) {
+        const text = `${held}; ${summarizeRefusal(step.placement)}\n${lines}`;
+        return { type, status: 'False', reason: 'FailoverReserve', message: text };
+      }
       const message = `${summarizeRefusal(step.placement)}${lines === '' ? '' : `\n${lines}`}`;
       return { type, status: 'False', reason: 'NoHostFits', message };
     }

@@ -1,16 +1,15 @@
-import type { VirtualMachineSpec } from '../../api/virtual-machine.ts';
 import { movedTogether } from '../migration/together.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { WorkingInventory } from '../model/working-inventory.ts';
 import { type Placement, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
+import { fillOrder, followersOn, refit } from './refit.ts';
+import { byUrgency, type ProtectedVirtualMachine } from './urgency.ts';
 
 /** A VM of which nothing runs any more, and which is to run. */
-export interface LostVirtualMachine {
-  readonly request: PlacementRequest;
+export interface LostVirtualMachine extends ProtectedVirtualMachine {
   /** Host that had it. */
   readonly fromHost: string;
-  readonly priority: VirtualMachineSpec['ha']['restartPriority'];
 }
 
 export interface RestartInput {
@@ -20,6 +19,8 @@ export interface RestartInput {
   /** VMs that each host is starting already, by host. */
   readonly starting: ReadonlyMap<string, number>;
   readonly maxConcurrentPerHost: number;
+  /** Hosts that are kept empty for this: they are filled first. */
+  readonly failoverHosts: ReadonlySet<string>;
 }
 
 export interface Restart {
@@ -37,27 +38,38 @@ export interface RestartPlan {
   readonly unplaceable: readonly { readonly lost: LostVirtualMachine; readonly placement: Placement }[];
 }
 
-const RANK = { Highest: 0, High: 1, Medium: 2, Low: 3, Lowest: 4 } as const satisfies Record<
-  LostVirtualMachine['priority'],
-  number
->;
-
 /**
- * Gives lost VMs their hosts: by priority, of equal ones the largest first (small ones find room between large ones, not the other
- * way round), then by name. A VM takes no room from a more urgent one, also where that waits for its turn.
+ * Gives lost VMs their hosts: by urgency, spread over hosts, failover hosts before all others. A VM takes no room from a more
+ * urgent one, also where that waits for its turn. Where VMs would be left over, hosts are filled one after the other instead, as
+ * admission control has tried it: what it has kept room for is found.
  */
-export function planRestarts({ lost, inventory, starting, maxConcurrentPerHost }: RestartInput): RestartPlan {
+export function planRestarts(input: RestartInput): RestartPlan {
+  const lost = input.lost.toSorted(byUrgency);
+  const spread = spreadOut(lost, input);
+  if (spread.unplaceable.length === 0) return spread;
+  const filled = fillUp(lost, input);
+  return filled.unplaceable.length < spread.unplaceable.length ? filled : spread;
+}
+
+/** The inventory without the lost VMs. */
+function withoutLost({ lost, inventory }: RestartInput): WorkingInventory {
   const working = new WorkingInventory(inventory);
   for (const { request, fromHost } of lost) working.remove(request.virtualMachine, fromHost, request.reserved);
+  return working;
+}
+
+function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): RestartPlan {
+  const { inventory, starting, maxConcurrentPerHost, failoverHosts } = input;
+  const working = withoutLost(input);
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
   const started = new Map(starting);
   const restarts: Restart[] = [];
   const waiting: LostVirtualMachine[] = [];
   const unplaceable: { lost: LostVirtualMachine; placement: Placement }[] = [];
-  for (const each of lost.toSorted(byUrgency)) {
+  for (const each of lost) {
     const { request } = each;
     const rest = togetherWith(each, byKey, inventory);
-    const placement = placeWith(rest, request, working);
+    const placement = placeFirstOn(failoverHosts, rest, request, working);
     if (!placement.ok) {
       unplaceable.push({ lost: each, placement });
       continue;
@@ -65,7 +77,7 @@ export function planRestarts({ lost, inventory, starting, maxConcurrentPerHost }
     const isFree = (host: string) => (started.get(host) ?? 0) < maxConcurrentPerHost;
     const others = isFree(placement.host)
       ? placement
-      : placeWith(rest, request, { ...view(working), hosts: working.hosts.filter(({ name }) => isFree(name)) });
+      : placeFirstOn(failoverHosts, rest, request, only(working, isFree));
     const host = others.ok ? others.host : placement.host;
     working.add(request.virtualMachine, host, request.reserved);
     if (!others.ok) {
@@ -74,6 +86,42 @@ export function planRestarts({ lost, inventory, starting, maxConcurrentPerHost }
     }
     started.set(host, (started.get(host) ?? 0) + 1);
     restarts.push({ lost: each, host, placement: others });
+  }
+  return { restarts, waiting, unplaceable };
+}
+
+/** Those whose host is busy wait for it: elsewhere they would take the room of others. */
+function fillUp(lost: readonly LostVirtualMachine[], input: RestartInput): RestartPlan {
+  const { inventory, starting, maxConcurrentPerHost, failoverHosts } = input;
+  const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
+  const after = withoutLost(input);
+  const hosts = refit(lost, after, fillOrder(inventory.hosts, failoverHosts), (key) => {
+    const each = byKey.get(key);
+    return each === undefined ? [] : togetherWith(each, byKey, inventory).map(({ request }) => request);
+  });
+  const working = withoutLost(input);
+  const started = new Map(starting);
+  const restarts: Restart[] = [];
+  const waiting: LostVirtualMachine[] = [];
+  const unplaceable: { lost: LostVirtualMachine; placement: Placement }[] = [];
+  for (const each of lost) {
+    const { request } = each;
+    const host = hosts.get(request.virtualMachine);
+    if (host === undefined) {
+      unplaceable.push({ lost: each, placement: place(request, working) });
+      continue;
+    }
+    const placement = place(
+      request,
+      only(working, (name) => name === host),
+    );
+    working.add(request.virtualMachine, host, request.reserved);
+    if ((started.get(host) ?? 0) >= maxConcurrentPerHost) {
+      waiting.push(each);
+      continue;
+    }
+    started.set(host, (started.get(host) ?? 0) + 1);
+    restarts.push({ lost: each, host, placement });
   }
   return { restarts, waiting, unplaceable };
 }
@@ -95,40 +143,40 @@ function placeWith(rest: readonly LostVirtualMachine[], request: PlacementReques
   if (!placement.ok || rest.length === 0) return placement;
   const ranked = placement.verdicts
     .filter(({ obstacles }) => obstacles.length === 0)
-    .map((verdict) => ({ verdict, follow: followersOn(verdict.host, rest, request, inventory) }))
+    .map((verdict) => ({
+      verdict,
+      follow: followersOn(
+        verdict.host,
+        rest.map((each) => each.request),
+        request,
+        inventory,
+      ),
+    }))
     .toSorted((a, b) => b.follow - a.follow || b.verdict.points - a.verdict.points);
   return { ...placement, host: ranked[0]?.verdict.host ?? placement.host };
 }
 
-function followersOn(
-  host: string,
+function placeFirstOn(
+  hosts: ReadonlySet<string>,
   rest: readonly LostVirtualMachine[],
-  first: PlacementRequest,
+  request: PlacementRequest,
   inventory: Inventory,
-): number {
-  const tried = new WorkingInventory({
-    ...view(inventory),
-    hosts: inventory.hosts.filter(({ name }) => name === host),
-  });
-  tried.add(first.virtualMachine, host, first.reserved);
-  let count = 0;
-  for (const { request } of rest) {
-    if (!place(request, tried).ok) continue;
-    tried.add(request.virtualMachine, host, request.reserved);
-    count++;
-  }
-  return count;
+): Placement {
+  const first =
+    hosts.size === 0
+      ? undefined
+      : placeWith(
+          rest,
+          request,
+          only(inventory, (name) => hosts.has(name)),
+        );
+  return first?.ok ? first : placeWith(rest, request, inventory);
 }
 
-function view(inventory: Inventory): Omit<Inventory, 'hosts'> {
-  return { hostsOf: (key) => inventory.hostsOf(key), groupsOf: (key) => inventory.groupsOf(key) };
-}
-
-function byUrgency(a: LostVirtualMachine, b: LostVirtualMachine): number {
-  return (
-    RANK[a.priority] - RANK[b.priority] ||
-    b.request.reserved.memoryBytes - a.request.reserved.memoryBytes ||
-    b.request.reserved.cpuCores - a.request.reserved.cpuCores ||
-    (a.request.virtualMachine < b.request.virtualMachine ? -1 : 1)
-  );
+function only(inventory: Inventory, isMeant: (host: string) => boolean): Inventory {
+  return {
+    hosts: inventory.hosts.filter(({ name }) => isMeant(name)),
+    hostsOf: (key) => inventory.hostsOf(key),
+    groupsOf: (key) => inventory.groupsOf(key),
+  };
 }

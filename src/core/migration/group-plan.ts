@@ -5,6 +5,7 @@ import type { HostModel } from '../model/host.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { nameOf } from '../model/names.ts';
 import { WorkingInventory } from '../model/working-inventory.ts';
+import type { Admission } from '../placement/admission.ts';
 import { place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import { obstaclesOf } from './preconditions.ts';
@@ -29,12 +30,14 @@ export type GroupVerdict =
  * Chooses the host for VMs that are moved as one: one that takes them all, one after the other, each by every rule. Of several
  * the one on which most of them are already, then the one with the most free memory.
  * @param targetHost the only one that may be chosen. Undefined: any.
+ * @param admission is asked of a host that takes them all. Undefined: nothing is kept free.
  */
 export function planGroup(
   members: readonly GroupMember[],
   base: Inventory,
   targetHost: string | undefined,
   findHost: (name: string) => Host | undefined,
+  admission?: Admission,
 ): GroupVerdict {
   if (members.length === 0) {
     return refused([{ reason: 'NotRunning', message: 'none of the VMs of the RuleGroup is on a host' }]);
@@ -49,7 +52,7 @@ export function planGroup(
   const asked = inventory.hosts.filter(({ name }) => targetHost === undefined || name === targetHost);
   const candidates = asked.filter(({ name, inMaintenance }) => countOn(name) < members.length && !inMaintenance);
   if (candidates.length === 0) return refused([noCandidate(asked, targetHost)]);
-  const tried = candidates.map((host) => ({ host, failures: failuresOn(host.name, members, inventory) }));
+  const tried = candidates.map((host) => ({ host, failures: failuresOn(host.name, members, inventory, admission) }));
   const fitting = tried
     .filter(({ failures }) => failures.length === 0)
     .map(({ host }) => ({
@@ -74,7 +77,12 @@ function noCandidate(asked: readonly HostModel[], targetHost: string | undefined
     : { reason: 'IsSource', message: `all of the VMs are on host ${targetHost} already` };
 }
 
-function failuresOn(host: string, members: readonly GroupMember[], inventory: Inventory): MigrationFailure[] {
+function failuresOn(
+  host: string,
+  members: readonly GroupMember[],
+  inventory: Inventory,
+  admission: Admission | undefined,
+): MigrationFailure[] {
   const working = new WorkingInventory(inventory);
   const moving = members.filter(({ instance }) => instance.spec.host !== host);
   for (const { key, instance } of moving) working.remove(key, instance.spec.host, instance.spec.reserved);
@@ -85,7 +93,15 @@ function failuresOn(host: string, members: readonly GroupMember[], inventory: In
     if (!placement.ok) failures.push(...placement.verdicts.flatMap(obstaclesOf).map((each) => about(member, each)));
     working.add(member.key, host, member.instance.spec.reserved);
   }
-  return failures;
+  const refusal =
+    failures.length > 0
+      ? undefined
+      : admission?.checkTogether(
+          moving.map(({ request }) => request),
+          host,
+        );
+  if (refusal === undefined) return failures;
+  return [{ reason: refusal.reason, message: `host ${host}: ${refusal.message}`.slice(0, 1024) }];
 }
 
 function inventoryView(working: WorkingInventory): Inventory {

@@ -16,6 +16,8 @@ export interface MigrationWish {
   readonly targetHost: string | undefined;
   /** uid of the Migration. Absent: there is none yet. */
   readonly uid: string | undefined;
+  /** It is moved for no other reason than to empty its host. */
+  readonly isEvacuation: boolean;
 }
 
 /** Everything that says whether a VM can be moved now. */
@@ -61,7 +63,7 @@ export function planMigration(situation: MigrationSituation): MigrationVerdict {
   if (instance === undefined || cluster === undefined) return refused(notRunning(situation));
   const source = situation.findHost(instance.spec.host);
   const failures = obstaclesToLeaving(situation, instance);
-  const request = migrationRequest(virtualMachine, instance);
+  const request = { ...migrationRequest(virtualMachine, instance), isEvacuation: wish.isEvacuation };
   const target = chooseTarget(situation, request, source);
   if (!target.ok) return refused([...failures, ...target.failures]);
   const all = [...failures, ...withoutCertificate(situation, target.host), ...withoutAddress(target.host)];
@@ -164,6 +166,8 @@ export function migrationRequest(
     onlyHost: undefined,
     leaves: spec.host,
     recentHosts: new Set(),
+    restartPriority: vm?.spec.ha.enabled ? vm.spec.ha.restartPriority : undefined,
+    isEvacuation: false,
   };
 }
 
@@ -178,6 +182,8 @@ function chooseTarget(
 ): Target {
   const { targetHost } = wish;
   const { cluster } = virtualMachine;
+  // VMs that are moved as one have been asked for as one: in between, some of them are here and some there.
+  const admission = together === undefined ? virtualMachine.admission : undefined;
   const inventory =
     together === undefined ? virtualMachine.inventory : whileMovedTogether(virtualMachine.inventory, together);
   if (targetHost === undefined) {
@@ -185,7 +191,7 @@ function chooseTarget(
       ...inventory,
       hosts: inventory.hosts.filter(({ name }) => sameVirtualization(source, findHost(name))),
     };
-    const placement = place(request, movable);
+    const placement = place(request, movable, admission);
     const host = placement.ok ? findHost(placement.host) : undefined;
     if (host !== undefined) return { ok: true, host, explanation: explainPlacement(placement) };
     const lines = explainPlacement(placement);
@@ -197,7 +203,8 @@ function chooseTarget(
   if (host === undefined) {
     return refusedTarget([failure('HostNotFound', `there is no Host "${targetHost}" (spec.targetHost)`)]);
   }
-  const placement = place(request, { ...inventory, hosts: inventory.hosts.filter(({ name }) => name === targetHost) });
+  const only = { ...inventory, hosts: inventory.hosts.filter(({ name }) => name === targetHost) };
+  const placement = place(request, only, admission);
   const [verdict] = placement.verdicts;
   if (verdict === undefined) {
     const where = cluster.ok ? `Cluster "${cluster.cluster}"` : 'the Cluster';

@@ -39,8 +39,6 @@ export interface HostModel {
   readonly allocatable: Resources;
   /** What VMs that are placed there have reserved. */
   readonly reserved: Resources;
-  /** What admission control keeps free there for a failure of other hosts. */
-  readonly headroom: Resources;
   /** CPU models (libvirt's names) that the host can present to a guest. */
   readonly cpuModels: ReadonlySet<string>;
   /** CPU features (libvirt's names) that it can give to a guest. Undefined: it has not told. */

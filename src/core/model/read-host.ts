@@ -2,7 +2,7 @@ import { parseBytes, parseQuantity } from '../../api/common/quantity.ts';
 import type { Datastore } from '../../api/datastore.ts';
 import type { Host, HostStatus } from '../../api/host.ts';
 import { levelNamed } from '../imc/levels.ts';
-import { type HostModel, NO_RESOURCES, type Resources } from './host.ts';
+import type { HostModel, Resources } from './host.ts';
 import { no, type Verdict, YES } from './verdict.ts';
 
 /** Finds a Datastore by name. */
@@ -21,7 +21,6 @@ export function readHost(host: Host, reserved: Resources, findDatastore: FindDat
     numaCells: host.status?.numaCells ?? [],
     allocatable: allocatable(host),
     reserved,
-    headroom: NO_RESOURCES,
     ...readCpu(host.status),
     hostDevices: NOTHING,
     datastores: new Set(visibleDatastores(host, findDatastore)),

@@ -27,6 +27,12 @@ export class WorkingInventory implements Inventory {
     return this.#base.groupsOf(virtualMachine);
   }
 
+  /** The host of that name, as the steps so far have left it. Undefined: the inventory does not hold it. */
+  host(name: string): HostModel | undefined {
+    const index = this.#indexOf.get(name);
+    return index === undefined ? undefined : this.hosts[index];
+  }
+
   /** Puts a VM on a host, besides the hosts where it is. A host that the inventory does not hold is counted for rules alone. */
   add(virtualMachine: string, host: string, reserved: Resources): void {
     this.#hostsOf.set(virtualMachine, [...this.hostsOf(virtualMachine), host]);

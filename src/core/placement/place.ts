@@ -1,11 +1,11 @@
 import type { HostModel } from '../model/host.ts';
 import type { Inventory } from '../model/inventory.ts';
+import type { Admission } from './admission.ts';
 import type { Filter, HostCheck } from './filter.ts';
 import { cpu } from './filters/cpu.ts';
 import { cpuModel } from './filters/cpu-model.ts';
 import { datastoreReach } from './filters/datastore-reach.ts';
 import { diskHost } from './filters/disk-host.ts';
-import { headroom } from './filters/headroom.ts';
 import { hostDevices } from './filters/host-devices.ts';
 import { hostReady } from './filters/host-ready.ts';
 import { hostSelector } from './filters/host-selector.ts';
@@ -36,7 +36,6 @@ const FILTERS: readonly Filter[] = [
   vcpus,
   cpu,
   memory,
-  headroom,
   cpuModel,
   hostDevices,
   datastoreReach,
@@ -92,9 +91,15 @@ export type Placement = {
 const NO_OBSTACLES: readonly Obstacle[] = [];
 const NO_SCORES: readonly HostScore[] = [];
 
-/** Chooses the host for a VM: of those that meet every rule the one with the most points, then by name. */
-export function place(request: PlacementRequest, inventory: Inventory): Placement {
-  const checks = FILTERS.flatMap((filter) => filter(request, inventory) ?? []);
+/**
+ * Chooses the host for a VM: of those that meet every rule the one with the most points, then by name.
+ * @param admission is asked last, of the best host first, until one may be taken: hosts behind that one have not been asked.
+ * Undefined: nothing is kept free, as in a failover, which the rest is kept for.
+ */
+export function place(request: PlacementRequest, inventory: Inventory, admission?: Admission): Placement {
+  const checks = checksOf(request, inventory);
+  const kept = admission?.keptEmpty(request);
+  if (kept !== undefined) checks.push(kept);
   const scorers: Scorer[] = [];
   const scores: HostScore[] = [];
   for (const scorer of SCORERS) {
@@ -104,12 +109,41 @@ export function place(request: PlacementRequest, inventory: Inventory): Placemen
     scores.push(score);
   }
   const verdicts = inventory.hosts.map((host) => judge(host, checks, scorers, scores));
-  let best: HostVerdict | undefined;
-  // Hosts come by name, so that only a better one takes the place of an earlier one.
-  for (const verdict of verdicts) {
-    if (verdict.obstacles.length === 0 && (best === undefined || verdict.points > best.points)) best = verdict;
+  const admits = admission?.check(request);
+  for (;;) {
+    const at = bestOf(verdicts);
+    const best = at === undefined ? undefined : verdicts[at];
+    const host = at === undefined ? undefined : inventory.hosts[at];
+    if (at === undefined || best === undefined || host === undefined) return { ok: false, scorers, verdicts };
+    const refusal = admits?.(host);
+    if (refusal === undefined) return { ok: true, host: best.host, scorers, verdicts };
+    verdicts[at] = new HostVerdict(host, [refusal], 0, NO_SCORES);
   }
-  return best === undefined ? { ok: false, scorers, verdicts } : { ok: true, host: best.host, scorers, verdicts };
+}
+
+function bestOf(verdicts: readonly HostVerdict[]): number | undefined {
+  let best: number | undefined;
+  // Hosts come by name, so that only a better one takes the place of an earlier one.
+  for (const [index, { obstacles, points }] of verdicts.entries()) {
+    if (obstacles.length > 0) continue;
+    if (best === undefined || points > (verdicts[best]?.points ?? 0)) best = index;
+  }
+  return best;
+}
+
+/** The first of these hosts that meets every rule. Undefined: none does. */
+export function firstFit(
+  request: PlacementRequest,
+  inventory: Inventory,
+  hosts: Iterable<HostModel>,
+): HostModel | undefined {
+  const checks = checksOf(request, inventory);
+  for (const host of hosts) if (checks.every((check) => check(host) === undefined)) return host;
+  return undefined;
+}
+
+function checksOf(request: PlacementRequest, inventory: Inventory): HostCheck[] {
+  return FILTERS.flatMap((filter) => filter(request, inventory) ?? []);
 }
 
 /** Says what keeps a host from ever taking the VM, however much room there is. */

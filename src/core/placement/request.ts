@@ -1,4 +1,5 @@
 import type { LabelSelector } from '../../api/common/selector.ts';
+import type { VirtualMachineSpec } from '../../api/virtual-machine.ts';
 import type { Resources } from '../model/host.ts';
 
 /** What a VM asks of a host. */
@@ -27,4 +28,8 @@ export interface PlacementRequest {
   readonly leaves: string | undefined;
   /** Hosts that it was moved away from a short while ago. A move back would undo what was decided. */
   readonly recentHosts: ReadonlySet<string>;
+  /** How urgent it is when its host dies. Absent: nobody runs it elsewhere then. */
+  readonly restartPriority: VirtualMachineSpec['ha']['restartPriority'] | undefined;
+  /** It is moved for no other reason than to empty its host, which may wait. */
+  readonly isEvacuation: boolean;
 }

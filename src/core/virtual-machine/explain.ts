@@ -33,5 +33,5 @@ export function explainVirtualMachine(
   const rules = inventory.groupsOf(`${vm.metadata.namespace}/${vm.metadata.name}`);
   if (!wish.ok) return { vm, ...(placed && { placed }), missing: wish.missing, rules };
   const request = placed === undefined ? wish.request : { ...wish.request, onlyHost: undefined, leaves: placed.host };
-  return { vm, ...(placed && { placed }), missing: [], now: place(request, inventory), rules };
+  return { vm, ...(placed && { placed }), missing: [], now: place(request, inventory, input.admission), rules };
 }

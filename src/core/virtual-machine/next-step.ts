@@ -3,6 +3,7 @@ import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../a
 import type { ClusterChoice } from '../cluster/membership.ts';
 import type { CpuModelChoice } from '../imc/cpu-model.ts';
 import type { Inventory } from '../model/inventory.ts';
+import type { Admission } from '../placement/admission.ts';
 import { type Placement, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import { type Assignment, instanceSpec, reservedBy, vcpusOf } from './instance-spec.ts';
@@ -22,6 +23,8 @@ export interface VirtualMachineInput {
   readonly cpuModel: CpuModelChoice;
   /** The VM's Cluster. */
   readonly inventory: Inventory;
+  /** Keeps room in it for failovers. Undefined: nothing is kept. */
+  readonly admission: Admission | undefined;
   /** Name of the Migration that moves a RuleGroup of the VM. Undefined: there is none. */
   readonly groupMigration: string | undefined;
   /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
@@ -98,7 +101,7 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   }
   const wish = wishOf(vm, input);
   if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
-  const placement = place(wish.request, input.inventory);
+  const placement = place(wish.request, input.inventory, input.admission);
   if (!placement.ok) return { step: 'Unschedulable', placement };
   const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1, cpuModel: wish.request.cpuModel };
   return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
@@ -109,7 +112,10 @@ export type Wish =
   | { readonly ok: true; readonly request: PlacementRequest; readonly devices: ResolvedDevices }
   | { readonly ok: false; readonly missing: readonly Missing[] };
 
-export function wishOf(vm: VirtualMachine, input: Omit<VirtualMachineInput, 'vm' | 'instance'>): Wish {
+export function wishOf(
+  vm: VirtualMachine,
+  input: Pick<VirtualMachineInput, 'cluster' | 'cpuModel' | 'references' | 'volumeHosts'>,
+): Wish {
   const resolution = resolveDevices(vm, input.references);
   const missing = [
     ...(input.cluster.ok ? [] : [{ reason: input.cluster.reason, message: input.cluster.message }]),
@@ -169,6 +175,8 @@ function placementRequest(
     onlyHost: vm.status?.host,
     leaves: undefined,
     recentHosts: new Set(),
+    restartPriority: vm.spec.ha.enabled ? vm.spec.ha.restartPriority : undefined,
+    isEvacuation: false,
     diskHosts: disks.flatMap(({ volumeName }) => {
       const host = volumeHosts.get(volumeName);
       return host === undefined ? [] : [{ volumeName, host }];

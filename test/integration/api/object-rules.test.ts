@@ -29,6 +29,7 @@ function object(kind: string, spec: object, name = 'rules'): AnyObject {
   return { apiVersion: 'drover.dev/v1alpha1', kind, metadata: { name }, spec };
 }
 const vm = (spec: object, name?: string) => object('VirtualMachine', { memory: { size: '1Gi' }, ...spec }, name);
+const admission = (admissionControl: object) => object('Cluster', { ha: { admissionControl } });
 const bmc = { address: '192.0.2.21', credentialsSecret: 'bmc' };
 const host = (name: string) => object('Host', {}, name);
 const volume = (spec: object, name?: string) => object('Volume', { datastoreName: 'shared', ...spec }, name);
@@ -215,6 +216,27 @@ const ROWS: readonly Row[] = [
     field: 'spec.imc.baseline',
     message: 'belongs to mode Baseline, which needs it: a level, as in Haswell-noTSX-IBRS',
     accepted: object('Cluster', { imc: { mode: 'Baseline', baseline: 'Nehalem' } }),
+  },
+  {
+    rule: 'a count of host failures belongs to the admission control that counts them',
+    refused: admission({ type: 'Disabled', hostFailures: { count: 1 } }),
+    field: 'spec.ha.admissionControl.hostFailures',
+    message: 'belongs to type HostFailures: leave it out, or set the type',
+    accepted: admission({ hostFailures: { count: 2 } }),
+  },
+  {
+    rule: 'admission control by percentage has one, and no other has',
+    refused: admission({ type: 'Percentage' }),
+    field: 'spec.ha.admissionControl.percentage',
+    message: 'belongs to type Percentage, which needs it: cpu and memory in percent, or {}',
+    accepted: admission({ type: 'Percentage', percentage: {} }),
+  },
+  {
+    rule: 'admission control by failover hosts names them, and no other does',
+    refused: admission({ failoverHosts: { hosts: ['host-3'] } }),
+    field: 'spec.ha.admissionControl.failoverHosts',
+    message: 'belongs to type FailoverHosts, which needs it: the names of hosts',
+    accepted: admission({ type: 'FailoverHosts', failoverHosts: { hosts: ['host-3'] } }),
   },
   {
     rule: 'a Migration moves one VM or one RuleGroup',

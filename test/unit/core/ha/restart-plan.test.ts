@@ -22,6 +22,7 @@ function plan(changes: Partial<RestartInput> & { lost: readonly LostVirtualMachi
     }),
     starting: new Map(),
     maxConcurrentPerHost: 8,
+    failoverHosts: new Set(),
     ...changes,
   });
   const nameOf = (each: LostVirtualMachine) => each.request.virtualMachine.replace('default/', '');
@@ -165,7 +166,17 @@ describe('whatever was lost', () => {
       hosts: [dead, ...models],
       placements: new Map(all.map((each) => [each.request.virtualMachine, ['h0']])),
     });
-    return { all, models, planned: planRestarts({ lost: all, inventory, starting: new Map(), maxConcurrentPerHost }) };
+    return {
+      all,
+      models,
+      planned: planRestarts({
+        lost: all,
+        inventory,
+        starting: new Map(),
+        maxConcurrentPerHost,
+        failoverHosts: new Set(),
+      }),
+    };
   }
 
   it('each VM is started once, waits, or fits nowhere; no host gets more than it has, nor more at once than it may', () => {
@@ -209,6 +220,7 @@ describe('whatever was lost', () => {
           inventory,
           starting: new Map(),
           maxConcurrentPerHost: given.maxConcurrentPerHost,
+          failoverHosts: new Set(),
         });
         const shown = ({ restarts }: typeof planned) =>
           restarts.map((restart) => [restart.lost.request.virtualMachine, restart.host]);

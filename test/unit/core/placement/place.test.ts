@@ -75,20 +75,6 @@ describe('placement leaves out a host', () => {
     ],
     ['that the VM is to leave', host('h'), { leaves: 'h' }, 'IsSource', 'it is the host that the VM leaves'],
     [
-      'whose free memory is kept for a failover',
-      host('h', { headroom: { cpuCores: 0, memoryBytes: 15.5 * GIB } }),
-      {},
-      'ReservedForFailover',
-      '0 cores and 15872 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 0 cores and 1024 MiB',
-    ],
-    [
-      'whose free cores are kept for a failover',
-      host('h', { headroom: { cpuCores: 7.5, memoryBytes: 0 } }),
-      { reserved: { cpuCores: 1, memoryBytes: GIB } },
-      'ReservedForFailover',
-      '7500m cores and 0 MiB stay free for a failover, and of 8 cores and 16384 MiB the VM would take 1 cores and 1024 MiB',
-    ],
-    [
       'whose CPU cannot present the model',
       host('h', { cpuModels: new Set(['Nehalem']) }),
       { cpuModel: 'Haswell' },

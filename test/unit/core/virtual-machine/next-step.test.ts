@@ -13,6 +13,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     cluster: { ok: true, cluster: 'lab' },
     cpuModel: { ok: true, model: undefined },
     inventory: inventoryOf({ hosts: [host('h1'), host('h2')] }),
+    admission: undefined,
     groupMigration: undefined,
     volumeHosts: new Map(),
     ...overrides,
