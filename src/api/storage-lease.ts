@@ -34,6 +34,8 @@ export const LeaseSighting = z.object({
   /** Absent: there is no file, or it holds no record. */
   record: LeaseRecord.optional(),
   silentMs: z.number().min(0),
+  /** Whether it has ever seen it change; one that has just begun to look has not. */
+  changed: z.boolean(),
 });
 export type LeaseSighting = z.output<typeof LeaseSighting>;
 

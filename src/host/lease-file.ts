@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeaseRecord } from '../api/storage-lease.ts';
 import { DatastoreError } from './datastore/error.ts';
@@ -8,6 +8,8 @@ import { inDirectory, NoDirectoryError, type Root, requirePlainName } from './da
 import { isSystemError } from './durable-file.ts';
 
 const DIRECTORY = 'leases';
+/** A Host's name: a DNS subdomain. */
+const PLAIN_HOST = /^[a-z0-9][a-z0-9.-]*$/;
 const MAGIC = 'drover-lease 1';
 /** One block of every disk and file system in use, so that a write is one request. */
 const BLOCK_BYTES = 4096;
@@ -62,20 +64,52 @@ export interface LeaseFile {
   readonly record?: LeaseRecord;
 }
 
-/** Reads a host's record from the storage itself (O_DIRECT), not from what this host's cache remembers. */
-export async function readLease({ root, identity, host }: Root & { readonly host: string }): Promise<LeaseFile> {
-  requirePlainName(host);
+/** Hosts that have a file on a datastore, and what those asked for hold. A file that cannot be read is not among them. */
+export interface LeaseFiles {
+  readonly names: string[];
+  readonly files: Record<string, LeaseFile>;
+}
+
+/** Reads records from the storage itself (O_DIRECT), not from what this host's cache remembers. */
+export async function readLeases({
+  root,
+  identity,
+  hosts,
+}: Root & { readonly hosts: readonly string[] }): Promise<LeaseFiles> {
+  for (const host of hosts) requirePlainName(host);
+  const absent = () => ({ names: [], files: Object.fromEntries(hosts.map((host) => [host, { digest: '' }])) });
   try {
     return await inDirectory({ root, identity }, [DIRECTORY], { create: false }, async (directory) => {
-      const file = await open(join(directory, host), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
-      try {
-        return await readFrom(file);
-      } finally {
-        await file.close();
+      const names = (await readdir(directory)).filter((name) => PLAIN_HOST.test(name)).sort();
+      const files: Record<string, LeaseFile> = {};
+      for (const host of hosts) {
+        const file = await readOne(join(directory, host));
+        if (file !== undefined) files[host] = file;
       }
+      return { names, files };
     });
   } catch (error) {
-    if (error instanceof NoDirectoryError || isSystemError(error, 'ENOENT')) return { digest: '' };
+    if (error instanceof NoDirectoryError) return absent();
+    throw error;
+  }
+}
+
+/** Undefined: it is there, and is no file that can be read. */
+async function readOne(path: string): Promise<LeaseFile | undefined> {
+  try {
+    if (!(await lstat(path)).isFile()) return undefined;
+    const file = await open(
+      path,
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_DIRECT,
+    );
+    try {
+      return await readFrom(file);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return { digest: '' };
+    if (isSystemError(error, 'ELOOP', 'EACCES')) return undefined;
     throw unlessDirect(error);
   }
 }

@@ -8,6 +8,11 @@ const CLOCK_RATE_ERROR = 0.02;
 /** By how much more than it says a watchdog may wait. Source: Intel's iTCO counts in steps of 0.6 s, and rounds up. */
 const WATCHDOG_GRAIN_MS = 1_000;
 
+/** How often a host renews its lease. */
+export const RENEW_EVERY_MS = 2_000;
+/** A host whose lease was renewed within three intervals lives; a second more for the reader's own pace. */
+const ALIVE_WITHIN_MS = 3 * RENEW_EVERY_MS + 1_000;
+
 /** Times that a host has bound itself to, in milliseconds. */
 export type LeaseTimes = Pick<LeaseRecord, 'selfFenceMs' | 'watchdogMs'>;
 
@@ -70,8 +75,7 @@ function viewOf(host: string, bootID: string, { host: by, leases }: LeasesAnswer
   const ofBoot = sightings.filter(({ record }) => record?.host === host && record.bootID === bootID);
   const [first] = ofBoot;
   if (first?.record === undefined) return { kind: 'Unknown', message: `${by} sees no storage lease of boot ${bootID}` };
-  if (ofBoot.some(({ record, silentMs }) => record !== undefined && silentMs < record.selfFenceMs))
-    return { kind: 'Alive', by };
+  if (ofBoot.some(({ changed, silentMs }) => changed && silentMs < ALIVE_WITHIN_MS)) return { kind: 'Alive', by };
   const { record } = first;
   if (record.watchdogMs === 0)
     return {
@@ -111,23 +115,25 @@ export interface KeeperStep {
   readonly state: KeeperState;
   /** The watchdog may be fed. */
   readonly feed: boolean;
-  /** Drover's guests on this host are to be killed now. */
+  /** Drover's guests on this host are to be killed now, all of them: what is proven is proven of the whole boot. */
   readonly kill: boolean;
 }
 
 /**
  * Decides by what is known at this moment; the caller feeds at once.
- * @param guests Drover's guests that run here, and what may be one.
+ * @param guests Drover's guests that run here, what may be one, and those that were killed and whose last writes may yet reach the
+ * storage. Asked for only after the lease has lapsed.
  */
-export function keeperStep(state: KeeperState, nowMs: number, guests: number): KeeperStep {
+export function keeperStep(state: KeeperState, nowMs: number, guests: () => number): KeeperStep {
   if (!state.lapsed && (state.heldUntilMs === undefined || nowMs < state.heldUntilMs))
     return { state, feed: true, kill: false };
-  return { state: { ...state, lapsed: true }, feed: guests === 0, kill: guests > 0 };
+  const left = guests();
+  return { state: { ...state, lapsed: true }, feed: left === 0, kill: left > 0 };
 }
 
 /** After a write that was seen to succeed. One that lands after the lapse takes nothing back. */
 export function renewed(state: KeeperState, startedAtMs: number, nowMs: number, selfFenceMs: number): KeeperState {
-  const step = keeperStep(state, nowMs, 0);
+  const step = keeperStep(state, nowMs, () => 0);
   if (step.state.lapsed) return step.state;
   return { lapsed: false, heldUntilMs: Math.max(state.heldUntilMs ?? 0, startedAtMs + selfFenceMs) };
 }

@@ -25,6 +25,7 @@ const sighting = (silentMs: number, changes: Partial<LeaseRecord> = {}, datastor
   datastore,
   record: { ...RECORD, ...changes },
   silentMs,
+  changed: true,
 });
 const seenBy = (host: string, ...sightings: readonly LeaseSighting[]): LeasesAnswer => ({
   host,
@@ -49,14 +50,19 @@ const ROWS: readonly {
   readonly view: Partial<LeaseView>;
 }[] = [
   {
+    it: 'that somebody has just begun to look at is not alive for that',
+    answers: [seenBy('host-1', { ...sighting(0), changed: false })],
+    view: { kind: 'Silent' },
+  },
+  {
     it: 'renewed lately is alive',
     answers: [seenBy('host-1', sighting(1_000))],
     view: { kind: 'Alive', by: 'host-1' },
   },
   {
-    it: 'not renewed for as long as its guests may run is silent, and nothing is proven',
-    answers: [seenBy('host-1', sighting(14_000))],
-    view: { kind: 'Silent', remainingMs: ENOUGH_MS - 14_000 },
+    it: 'that has missed three renewals is silent, and nothing is proven',
+    answers: [seenBy('host-1', sighting(7_000))],
+    view: { kind: 'Silent', remainingMs: ENOUGH_MS - 7_000 },
   },
   {
     it: 'silent for a moment less than enough proves nothing',
@@ -95,7 +101,7 @@ const ROWS: readonly {
   },
   {
     it: 'that holds no record says nothing',
-    answers: [seenBy('host-1', { datastore: 'a', silentMs: 9e9 })],
+    answers: [seenBy('host-1', { datastore: 'a', silentMs: 9e9, changed: false })],
     view: { kind: 'Unknown' },
   },
   { it: 'that nobody was there to see is unknown', answers: [], view: { kind: 'Unknown' } },
@@ -116,7 +122,7 @@ const ROWS: readonly {
   },
   {
     it: 'on two datastores of which one never took this boot has lapsed when both were silent',
-    answers: [seenBy('host-1', sighting(9e9, BOTH), { datastore: 'b', silentMs: ENOUGH_MS - 5 })],
+    answers: [seenBy('host-1', sighting(9e9, BOTH), { datastore: 'b', silentMs: ENOUGH_MS - 5, changed: false })],
     view: { kind: 'Silent', remainingMs: 5 },
   },
   {
@@ -141,19 +147,19 @@ describe('the keeper of a lease', () => {
   const held: KeeperState = { heldUntilMs: 10_000, lapsed: false };
 
   it('feeds the watchdog while the lease is held', () => {
-    expect(keeperStep(held, 9_999, 3)).toEqual({ state: held, feed: true, kill: false });
+    expect(keeperStep(held, 9_999, () => 3)).toEqual({ state: held, feed: true, kill: false });
   });
 
   it('feeds it no more and kills the guests when the lease was not renewed in time', () => {
-    expect(keeperStep(held, 10_000, 3)).toMatchObject({ state: { lapsed: true }, feed: false, kill: true });
+    expect(keeperStep(held, 10_000, () => 3)).toMatchObject({ state: { lapsed: true }, feed: false, kill: true });
   });
 
   it('feeds it again once no guest is left, so that the host is not reset for nothing', () => {
-    expect(keeperStep({ ...held, lapsed: true }, 11_000, 0)).toMatchObject({ feed: true, kill: false });
+    expect(keeperStep({ ...held, lapsed: true }, 11_000, () => 0)).toMatchObject({ feed: true, kill: false });
   });
 
   it('kills nothing on a host that never held a lease in this boot', () => {
-    expect(keeperStep({ lapsed: false }, 9e9, 3)).toMatchObject({ feed: true, kill: false });
+    expect(keeperStep({ lapsed: false }, 9e9, () => 3)).toMatchObject({ feed: true, kill: false });
   });
 
   it('has the lease from the beginning of a write, and not from its end', () => {
@@ -236,7 +242,12 @@ describe('whatever happens to a host', () => {
           const sequence = landed.findLast(({ at }) => at <= seesAt)?.sequence ?? 0;
           if (seen?.sequence !== sequence) seen = { sequence, at: endsAt };
           const silentMs = Math.max(0, (beganAt - seen.at) * run.readerRate);
-          const answer = seenBy('host-1', { datastore: 'a', record: { ...RECORD, ...TIMES, sequence }, silentMs });
+          const answer = seenBy('host-1', {
+            datastore: 'a',
+            record: { ...RECORD, ...TIMES, sequence },
+            silentMs,
+            changed: true,
+          });
           if (judgeLease('host-2', 'boot-1', [answer]).kind !== 'Lapsed') continue;
           lapses++;
           expect(guestsEndAt).toBeLessThanOrEqual(beganAt);
@@ -266,7 +277,7 @@ describe('whatever happens to a host', () => {
       now += away;
       if (now >= resetAt()) return resetAt();
       state = withAnswered(state, writes, now, clock);
-      const step = keeperStep(state, clock(now), guests);
+      const step = keeperStep(state, clock(now), () => guests);
       state = step.state;
       now += hesitates;
       if (now >= resetAt()) return resetAt();
