@@ -24,6 +24,7 @@ import { migrationController } from './migration/controller.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
 import { ruleGroupController } from './rule-group/controller.ts';
+import { ClientIdentity } from './usage/client-identity.ts';
 import { usageController } from './usage/controller.ts';
 import { virtualMachineController } from './virtual-machine/controller.ts';
 import { volumeController } from './volume/controller.ts';
@@ -95,6 +96,7 @@ function controllers(
     inventories,
     ruleGroups,
     heartbeats: new Heartbeats(informers.leases, clock),
+    agentClient: new ClientIdentity(fenced, clock),
     openDevice: open,
     client: fenced,
     events,
