@@ -14,6 +14,10 @@ import { imagesController } from './images/controller.ts';
 import { agentInformers } from './informers.ts';
 import { Instances } from './instances/index.ts';
 import { sealingKeyIn } from './sealing-key.ts';
+import { LeaseFolder } from './storage-lease/folder.ts';
+import { leaseReader } from './storage-lease/reader.ts';
+import { watchLease } from './storage-lease/report.ts';
+import { mayStart } from './storage-lease/start-gate.ts';
 import { watchSwitches } from './switches/switches.ts';
 import { measureUsage } from './usage/measure.ts';
 import { usageEndpoint } from './usage-endpoint.ts';
@@ -30,6 +34,8 @@ export interface AgentOptions {
   /** What must survive a reboot. */
   readonly stateDirectory: string;
   readonly seedDirectory: string;
+  /** By which it speaks with the keeper of the host's lease on storage. A reboot must take it. */
+  readonly leaseDirectory: string;
   /** Where libvirt writes the logs of domains. */
   readonly domainLogDirectory: string;
   /** Where libvirt's QEMU driver keeps its record of each running domain. */
@@ -79,6 +85,14 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const bootID = await readBootId();
   const sealingKey = await sealingKeyIn(stateDirectory);
   const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
+  const folder = new LeaseFolder(options.leaseDirectory);
+  const leases = leaseReader({
+    ...common,
+    datastores,
+    shared: () => informers.datastores.list().flatMap(({ metadata, spec }) => (spec.shared ? [metadata.name] : [])),
+    folder,
+  });
+  const storageLease = watchLease({ folder, bootID, clock });
   const switches = watchSwitches({ ...common, ...informers, network: {} });
   const volumes = volumesController({ ...common, ...informers, datastores });
   const images = imagesController({ ...common, images: informers.images, datastores });
@@ -98,6 +112,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     virtualization: virtualization.type,
     cpuFeatures: () => guestCpus.features(),
     portOf: (nic) => switches.portOf(nic),
+    mayStart: () => mayStart(folder, bootID),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
     logDirectory: options.domainLogDirectory,
@@ -110,7 +125,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const { operatorCertificate } = informers;
   const measure = measureUsage({ ...common, instances: informers.instances, bootID });
   const { address, usagePort: port } = options;
-  const usage = await usageEndpoint({ ...common, address, port, operatorCertificate, measure });
+  const usage = await usageEndpoint({ ...common, address, port, operatorCertificate, measure, leases: leases.answer });
   const report = hostReport({
     ...common,
     hosts: informers.hosts,
@@ -125,6 +140,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     domains: instances.domains,
     certificate,
     incoming: instances.incoming,
+    storageLease,
   });
   const manager = new Manager({
     log,
@@ -138,7 +154,9 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   try {
     await together(
       stop,
-      [manager, instances, datastores, switches, certificate, report, beat].map((part) => (signal) => part.run(signal)),
+      [manager, instances, datastores, switches, certificate, report, beat, leases, storageLease].map(
+        (part) => (signal) => part.run(signal),
+      ),
     );
   } finally {
     await Promise.all([volumes.close(), usage.server.close()]);

@@ -14,6 +14,7 @@ export interface UsageEndpointOptions {
   readonly port: number;
   readonly operatorCertificate: SharedInformer<ConfigMap>;
   readonly measure: UsageServerDependencies['measure'];
+  readonly leases: UsageServerDependencies['leases'];
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;

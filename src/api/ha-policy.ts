@@ -52,12 +52,12 @@ const FailureDetection = withRules(
 const Fencing = z
   .object({
     order: z
-      .array(z.enum(['BMC']))
-      .max(1)
+      .array(z.enum(['BMC', 'StorageLease']))
+      .max(2)
       .default(['BMC'])
       .meta({
         description:
-          'By what a dead host is proven to be off, in the order in which it is tried. BMC: the device in Host.spec.power.bmc cuts the power and confirms it. Empty: only an administrator can confirm it. Default: BMC.',
+          'By what a dead host is proven to be off, in the order in which it is tried. BMC: the device in Host.spec.power.bmc cuts the power and confirms it. StorageLease: nothing is cut; the host has not renewed its lease on shared storage for so long that its watchdog must have ended its VMs (32 s at the defaults), as another host saw. A host whose lease is renewed is left alone although it is silent. Empty: only an administrator can confirm it. Default: BMC.',
         'x-kubernetes-list-type': 'set',
       }),
     timeoutSeconds: z

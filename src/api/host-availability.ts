@@ -1,15 +1,15 @@
 import * as z from 'zod';
 
 /** By what a boot of a host was proven to be over. */
-export const ProofMethod = z.enum(['BMC', 'Administrator']);
+export const ProofMethod = z.enum(['BMC', 'StorageLease', 'Administrator']);
 export type ProofMethod = z.output<typeof ProofMethod>;
 
 /** What high availability knows of a host; written by the operator. */
 export const HostAvailability = z
   .object({
-    state: z.enum(['Online', 'Suspect', 'Dead', 'Fencing', 'Fenced']).meta({
+    state: z.enum(['Online', 'Suspect', 'Isolated', 'Dead', 'Fencing', 'Fenced']).meta({
       description:
-        'Online: it gives signs of life. Suspect: they have stopped. Dead: none on any path for longer than the policy allows, but nothing proves it. Fencing: its power is being cut. Fenced: it is proven to be off.',
+        'Online: it gives signs of life. Suspect: they have stopped. Isolated: nobody reaches it, but it renews its lease on storage: its VMs run on. Dead: none on any path for longer than the policy allows, but nothing proves it. Fencing: its power is being cut. Fenced: it is proven to be off.',
     }),
     since: z.string().max(64).meta({ description: 'Since when (RFC 3339).' }),
     bootID: z.string().max(64).meta({ description: 'Boot of the host that this speaks of.' }),

@@ -6,6 +6,7 @@ import { quantityField } from './common/quantity.ts';
 import { ObservedGeneration, ShownSize } from './common/status.ts';
 import { HostAvailability } from './host-availability.ts';
 import { HostPower } from './host-power.ts';
+import { MAX_LEASE_DATASTORES } from './storage-lease.ts';
 
 /** Most VMs that an evacuation lists. */
 export const MAX_BLOCKED = 64;
@@ -292,6 +293,30 @@ const HostStatus = z
       description:
         "UUID of the machine (SMBIOS), by which its BMC's word is known to be about this host. Absent: not reported.",
     }),
+    storageLease: z
+      .object({
+        state: z.enum(['Held', 'Lapsed']).meta({
+          description:
+            'Held: guests run under it. Lapsed: it could not be renewed in time; its guests of Drover were killed, and none is started before its next boot.',
+        }),
+        selfFenceSeconds: z
+          .int()
+          .min(1)
+          .meta({ description: 'After how long without a renewal its guests are killed, in seconds.' }),
+        watchdogSeconds: z
+          .int()
+          .min(1)
+          .meta({ description: 'After how long without being fed its watchdog resets it, in seconds.' }),
+        datastoreIDs: z.array(z.string().max(64)).max(MAX_LEASE_DATASTORES).meta({
+          description: 'Identities of the shared datastores that it lies on (Datastore.status.id).',
+          'x-kubernetes-list-type': 'atomic',
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          "The lease on shared storage that the host's keeper renews, with its watchdog behind it (see fencing by StorageLease in HAPolicy). Absent: none is held, or there is no watchdog.",
+      }),
     powerState: z.enum(['On', 'Off']).optional().meta({
       description: 'What its BMC read last; written by the operator. Absent: it has none, or none that answers.',
     }),

@@ -79,7 +79,7 @@ export const VirtualMachineStatus = z
           .meta({ description: 'When it ran there (RFC 3339). Absent: it does not yet.' }),
         proof: z.string().max(64).meta({
           description:
-            'By what nothing of it ran any more on the host before: BMC, Administrator, or NeverStarted (it had never begun to start it).',
+            'By what nothing of it ran any more on the host before: BMC, StorageLease, Administrator, or NeverStarted (it had never begun to start it).',
         }),
       })
       .optional()

@@ -93,6 +93,7 @@ async function main(): Promise<void> {
         virtualization: flags.virtualization,
         stateDirectory: flags.stateDir,
         seedDirectory: `${flags.runDir}/seeds`,
+        leaseDirectory: `${flags.runDir}/lease`,
         domainLogDirectory: flags.domainLogDir,
         domainRunDirectory: flags.domainRunDir,
         libvirtPidFile: flags.libvirtPidFile,

@@ -8,6 +8,7 @@ import type { Informers } from './informers.ts';
 import type { Inventories } from './inventory/inventories.ts';
 import type { Reservations } from './inventory/reservations.ts';
 import type { RuleGroups } from './inventory/rule-groups.ts';
+import type { ClientIdentity } from './usage/client-identity.ts';
 
 /** What every controller of the operator is given. */
 export interface ControllerDependencies {
@@ -18,6 +19,8 @@ export interface ControllerDependencies {
   readonly heartbeats: Heartbeats;
   /** Asks the agent of a host directly whether it lives. */
   readonly askAgent: AskAgent;
+  /** By what agents know the operator. */
+  readonly agentClient: ClientIdentity;
   /** How the BMC of a host is reached. */
   readonly openDevice: OpenDevice;
   /** Writes with it leave only while this process leads. */

@@ -25,6 +25,7 @@ import { migrationController } from './migration/controller.ts';
 import { portGroupController } from './network/port-group.ts';
 import { virtualSwitchController } from './network/virtual-switch.ts';
 import { ruleGroupController } from './rule-group/controller.ts';
+import { ClientIdentity } from './usage/client-identity.ts';
 import { usageController } from './usage/controller.ts';
 import { virtualMachineController } from './virtual-machine/controller.ts';
 import { volumeController } from './volume/controller.ts';
@@ -106,6 +107,7 @@ export function operatorControllers(
     inventories,
     ruleGroups,
     heartbeats: new Heartbeats(informers.leases, clock),
+    agentClient: new ClientIdentity(fenced, clock),
     openDevice: open,
     askAgent: ask,
     client: fenced,

@@ -1,10 +1,12 @@
 /** The room's public interface: other rooms import from here. */
 export * from './boot-id.ts';
+export { bootTimeMs } from './boot-time.ts';
 export { DatastoreError, type DatastoreFailure, isFull } from './datastore/error.ts';
 export { DatastoreFiles, type DatastoreFilesOptions } from './datastore/files.ts';
 export type { VerbArgs, VerbName, VerbResult } from './datastore/verbs.ts';
 export type { DomainProcess } from './domain-process.ts';
 export { isSystemError, syncPath, writeFileDurably } from './durable-file.ts';
+export { type GuestProcess, guestProcesses, isThere, killGuest } from './guest-processes.ts';
 export { type HostFiles, hostFiles } from './host-files.ts';
 export type { ImageInfo } from './image-info.ts';
 export { type HostLoad, readHostLoad } from './load.ts';
@@ -14,3 +16,4 @@ export type { Network } from './network/links.ts';
 export * from './qemu-img.ts';
 export * from './run-tool.ts';
 export { type Seed, seedPath } from './seed.ts';
+export { openWatchdog, type Watchdog } from './watchdog.ts';

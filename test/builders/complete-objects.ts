@@ -85,7 +85,7 @@ function haPolicy(): KubeObject {
     {
       hostFault: { action: 'Restart', delaySeconds: 60 },
       failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
-      fencing: { order: ['BMC'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
+      fencing: { order: ['BMC', 'StorageLease'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
       restart: { maxConcurrentPerHost: 8 },
     },
     { clusters: ['main'] },
@@ -138,6 +138,12 @@ function host(bmc: object): KubeObject {
       nodeCordoned: true,
       systemUUID: '4f1c2d3e-0000-4000-8000-000000000001',
       powerState: 'Off',
+      storageLease: {
+        state: 'Held',
+        selfFenceSeconds: 14,
+        watchdogSeconds: 8,
+        datastoreIDs: ['6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01'],
+      },
       availability: {
         state: 'Fenced',
         since: '2026-01-02T03:04:05Z',

@@ -40,6 +40,7 @@ export interface HostReportDependencies {
   readonly domains: Reporting<Pick<HostStatus, 'foreignDomains' | 'strayDomains'>>;
   readonly certificate: Reporting<CertificateReport>;
   readonly incoming: Reporting<HostStatus['incomingMigrations']>;
+  readonly storageLease: Reporting<HostStatus['storageLease']>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -88,6 +89,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
           switches: deps.switches.report(),
           incomingMigrations: deps.incoming.report(),
           certificate: deps.certificate.report(),
+          storageLease: deps.storageLease.report(),
         },
         deps.clock.now(),
       );
@@ -109,6 +111,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       deps.switches.onChange(wake),
       deps.domains.onChange(wake),
       deps.certificate.onChange(wake),
+      deps.storageLease.onChange(wake),
       // Somebody waits for it, to begin a migration.
       deps.incoming.onChange(() => repeat.wakeAtOnce()),
       deps.libvirt.on('connected', wake),

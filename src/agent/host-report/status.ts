@@ -20,6 +20,8 @@ export interface HostObservation {
   /** By what other hosts know it. */
   readonly certificate: CertificateReport;
   readonly incomingMigrations: HostStatus['incomingMigrations'];
+  /** Absent: none is held with a watchdog. */
+  readonly storageLease: HostStatus['storageLease'];
 }
 
 /** What the schema allows; more are left out, in the order given. */
@@ -47,6 +49,7 @@ export function hostStatus(host: Host, seen: HostObservation, now: Date): HostSt
     foreignDomains: seen.foreignDomains.slice(0, MAX_ENTRIES),
     strayDomains: seen.strayDomains.slice(0, MAX_ENTRIES),
     incomingMigrations: seen.incomingMigrations.slice(0, MAX_INCOMING),
+    ...(seen.storageLease && { storageLease: seen.storageLease }),
     conditions: [...setConditions(own, conditions, now)],
   };
 }

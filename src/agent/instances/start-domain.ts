@@ -3,6 +3,7 @@ import type { Run } from '../../core/instance/index.ts';
 import { domainXml, type HostSide, identityOf, type NicPort, XmlTextError } from '../../domain/index.ts';
 import { DomainStart, DomainState, isLibvirtError, PausedReason, RunningReason } from '../../libvirt/index.ts';
 import { CodedError } from '../../runtime/index.ts';
+import type { StartVerdict } from '../storage-lease/start-gate.ts';
 import type { InstancesDeps } from './deps.ts';
 import type { DomainTable } from './domain-table.ts';
 import { nameOf } from './observe.ts';
@@ -19,7 +20,15 @@ export interface StartUnderWay {
 /** What a start needs from the rest of the agent. */
 type StartDeps = Pick<
   InstancesDeps,
-  'libvirt' | 'virtualization' | 'cpuFeatures' | 'portOf' | 'openUserData' | 'seedDirectory' | 'logDirectory' | 'files'
+  | 'libvirt'
+  | 'virtualization'
+  | 'cpuFeatures'
+  | 'portOf'
+  | 'mayStart'
+  | 'openUserData'
+  | 'seedDirectory'
+  | 'logDirectory'
+  | 'files'
 >;
 
 export interface Starter<Deps = InstancesDeps> {
@@ -57,6 +66,9 @@ export async function startDomain(
     return preparationFailure(error);
   }
   await records.saveRun(spec.virtualMachineUID, run);
+  // The last thing before libvirt is asked: whatever took its time, or stood still, lies behind it.
+  const verdict = leaseVerdict(deps);
+  if (!verdict.ok) return { ok: false, reason: 'StorageLeaseNotHeld', message: verdict.message, mayPass: true };
   const isPaused = spec.powerState === 'Paused';
   const underWay: StartUnderWay = { stopped: false };
   starting.set(uuid, underWay);
@@ -90,6 +102,15 @@ export async function startDomain(
     );
   } finally {
     starting.delete(uuid);
+  }
+}
+
+function leaseVerdict({ mayStart }: Pick<StartDeps, 'mayStart'>): StartVerdict {
+  try {
+    return mayStart();
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    return { ok: false, message: `Whether the host's lease on storage is held is not known: ${words}` };
   }
 }
 

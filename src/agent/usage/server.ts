@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import { Counter } from 'prom-client';
+import { LEASES_PATH, type LeasesAnswer } from '../../api/storage-lease.ts';
 import { type HostUsage, USAGE_PATH } from '../../api/usage.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
 
@@ -19,6 +20,8 @@ export interface UsageServerDependencies {
   /** The one client certificate (PEM) that is let in, asked anew for each connection. Undefined: nobody is. */
   readonly clientCertificatePem: () => string | undefined;
   readonly measure: () => Promise<HostUsage>;
+  /** What this host sees of the leases of others. */
+  readonly leases: () => LeasesAnswer;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -106,9 +109,14 @@ interface Reply {
   readonly body: unknown;
 }
 
-async function answer({ measure, log }: UsageServerDependencies, { method, url }: IncomingMessage): Promise<Reply> {
-  if (url !== USAGE_PATH) return { status: 404, body: { error: `only ${USAGE_PATH} is served here` } };
+async function answer(
+  { measure, leases, log }: UsageServerDependencies,
+  { method, url }: IncomingMessage,
+): Promise<Reply> {
+  if (url !== USAGE_PATH && url !== LEASES_PATH)
+    return { status: 404, body: { error: `only ${USAGE_PATH} and ${LEASES_PATH} are served here` } };
   if (method !== 'GET') return { status: 405, body: { error: 'only GET is possible' } };
+  if (url === LEASES_PATH) return { status: 200, body: leases() };
   try {
     return { status: 200, body: await measure() };
   } catch (error) {

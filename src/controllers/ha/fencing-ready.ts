@@ -1,5 +1,6 @@
 import { Host, type HostStatus } from '../../api/host.ts';
 import { policyOf } from '../../core/ha/policy.ts';
+import { lapsedAfterMs } from '../../core/ha/storage-lease.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
@@ -35,7 +36,12 @@ export function fencingReadyController(deps: ControllerDependencies): Controller
         return done;
       }
       // Hosts change all the time; that is no reason to ask their BMCs.
-      const of = JSON.stringify([host.spec.power, host.status?.systemUUID, fencingOf(key, deps)]);
+      const of = JSON.stringify([
+        host.spec.power,
+        host.status?.systemUUID,
+        host.status?.storageLease?.state,
+        fencingOf(key, deps),
+      ]);
       const known = asked.get(key);
       const dueMs = known?.of === of ? known.atMs + (known.ok ? ASK_EVERY_MS : ASK_AGAIN_MS) : 0;
       const waitMs = dueMs - deps.clock.monotonicMs();
@@ -91,7 +97,9 @@ async function judge(host: Host, deps: ControllerDependencies, signal: AbortSign
   const not = (reason: string, message: string): Judgement => ({
     condition: { type: TYPE, status: 'False', reason, message },
   });
+  const lease = order?.includes('StorageLease') ? leaseReadiness(host) : undefined;
   if (order !== undefined && !order.includes('BMC')) {
+    if (lease !== undefined) return { condition: lease };
     return not(
       'NoFencingMethod',
       'the HAPolicy has no way to prove that a host is off (fencing.order is empty): the VMs of a dead host wait until an administrator confirms it',
@@ -105,7 +113,25 @@ async function judge(host: Host, deps: ControllerDependencies, signal: AbortSign
     const { reason, message } = bmcFailure(error);
     const isAbsent = error instanceof BmcError && error.reason === 'NoBMC';
     if (isAbsent && order === undefined) return {};
+    if (lease?.status === 'True') return { condition: lease };
     const then = 'If the host dies, its VMs wait until that is mended, or an administrator confirms that it is off';
     return not(reason, `${message}. ${then}`);
   }
+}
+
+/** Whether its silence on storage would prove that it is off. */
+function leaseReadiness({ status }: Host): ConditionInput {
+  const { state, selfFenceSeconds = 0, watchdogSeconds = 0 } = status?.storageLease ?? {};
+  if (state === 'Held') {
+    const seconds = Math.ceil(
+      lapsedAfterMs({ selfFenceMs: selfFenceSeconds * 1000, watchdogMs: watchdogSeconds * 1000 }) / 1000,
+    );
+    const message = `it renews its lease on storage and has a watchdog: once the lease was silent for ${seconds} s, none of its VMs runs`;
+    return { type: TYPE, status: 'True', reason: 'StorageLeaseHeld', message };
+  }
+  const message =
+    state === 'Lapsed'
+      ? 'its lease on storage has lapsed, and it starts no VM before its next boot: reboot it once its storage works'
+      : 'it holds no lease on storage with a watchdog behind it: run the lease keeper on it with --watchdog, and give it a shared Datastore';
+  return { type: TYPE, status: 'False', reason: state === 'Lapsed' ? 'StorageLeaseLapsed' : 'NoStorageLease', message };
 }

@@ -54,7 +54,7 @@ function readyOf({ spec }: HAPolicy, clusters: readonly string[]): ConditionInpu
   const type = 'Ready';
   if (spec.hostFault.action === 'Restart' && spec.fencing.order.length === 0) {
     const message =
-      'fencing.order is empty, so that nothing proves a host to be off: VMs of a dead host are restarted only after an administrator has confirmed it. Write order: [BMC], and give the hosts spec.power.bmc';
+      'fencing.order is empty, so that nothing proves a host to be off: VMs of a dead host are restarted only after an administrator has confirmed it. Write order: [BMC] and give the hosts spec.power.bmc, or order: [StorageLease] and run the lease keeper with a watchdog on them';
     return { type, status: 'False', reason: 'NoFencingMethod', message };
   }
   if (clusters.length === 0) {

@@ -5,6 +5,7 @@ import type { HostAvailability } from '../../api/host-availability.ts';
 import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { needsProof, shouldRun } from '../../core/ha/proof.ts';
+import { judgeLease } from '../../core/ha/storage-lease.ts';
 import { keyOf, type ObjectKey } from '../../kube/index.ts';
 import { confirmOff, PowerError } from '../../power/index.ts';
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
@@ -13,6 +14,7 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
+import { askLeases } from './ask-leases.ts';
 import { BmcError, bmcFailure, bmcOf } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
@@ -81,11 +83,15 @@ async function reconcile(
     heartbeat.silentMs >= choice.policy.failureDetection.suspectAfterSeconds * 1000 ||
     (before?.bootID === bootID && before.state !== 'Online');
   const isFenced = before?.bootID === bootID && before.state === 'Fenced';
-  const [answer, power] = await Promise.all([
+  const order = choice.policy.fencing.order;
+  const [answer, power, lease] = await Promise.all([
     isSuspicious ? deps.askAgent(host, context.signal) : undefined,
-    isSuspicious && !isFenced && choice.policy.fencing.order.includes('BMC')
+    isSuspicious && !isFenced && order.includes('BMC')
       ? readPower(host, deps, context.signal)
       : ({ kind: 'None', message: 'it was not asked' } as const),
+    isSuspicious && !isFenced && order.includes('StorageLease')
+      ? readLease(key, bootID, deps, context)
+      : ({ kind: 'None' } as const),
   ]);
   memory.unanswered = answer === 'Nobody' ? memory.unanswered + 1 : 0;
   const step = nextHostStep({
@@ -99,6 +105,7 @@ async function reconcile(
     answer,
     unanswered: memory.unanswered,
     power,
+    lease,
     toRecover: toRecoverOn(key, deps),
     cluster: silenceOf(cluster.metadata.name, deps),
     confirmed: host.metadata.annotations[CONFIRM_FENCED_ANNOTATION],
@@ -130,6 +137,23 @@ async function readPower(
     return error instanceof BmcError && error.reason === 'NoBMC'
       ? { kind: 'None', message: 'it has no BMC (spec.power.bmc)' }
       : { kind: 'Failed', message };
+  }
+}
+
+/** What others see of its lease. That agents do not know this operator yet is no reason to judge without them. */
+async function readLease(
+  host: string,
+  bootID: string,
+  { informers, agentClient }: ControllerDependencies,
+  { signal, log }: ReconcileContext,
+): Promise<HostInput['lease']> {
+  try {
+    const identity = await agentClient.published(signal);
+    return judgeLease(host, bootID, await askLeases(host, informers.hosts.list(), identity, signal));
+  } catch (err) {
+    signal.throwIfAborted();
+    log.warn({ err, host }, 'other hosts could not be asked for its lease on storage');
+    return { kind: 'Unknown', message: `others could not be asked for its lease on storage: ${String(err)}` };
   }
 }
 

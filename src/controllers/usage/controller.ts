@@ -12,7 +12,7 @@ import {
 } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_HOST } from '../informers.ts';
-import { ClientIdentity } from './client-identity.ts';
+import type { ClientIdentity } from './client-identity.ts';
 import { fetchUsage, type UsageEndpoint } from './fetch-usage.ts';
 import { exposeUsage } from './metrics.ts';
 import { UsageSamples } from './samples.ts';
@@ -25,13 +25,12 @@ const CONCURRENCY = 32;
 /** Asks each agent for the load of its host and VMs, and serves the figures as metrics; none of them goes into the API. */
 export function usageController(deps: ControllerDependencies): Controller {
   const samples = new UsageSamples(deps.clock);
-  const identity = new ClientIdentity(deps.client, deps.clock);
   exposeUsage(samples, deps.metrics);
   return new Controller({
     name: 'usage',
     concurrency: CONCURRENCY,
     sources: [source(deps.informers.hosts)],
-    reconcile: (key, context) => reconcile(key, context, { deps, samples, identity }),
+    reconcile: (key, context) => reconcile(key, context, { deps, samples, identity: deps.agentClient }),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,

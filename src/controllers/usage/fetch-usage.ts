@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { Agent, request } from 'undici';
+import type * as z from 'zod';
 import { HostUsage, USAGE_PATH } from '../../api/usage.ts';
 import type { Certificate } from '../../runtime/certificate.ts';
 import { CodedError } from '../../runtime/index.ts';
@@ -28,25 +29,39 @@ export async function fetchUsage(
   identity: Certificate,
   signal: AbortSignal,
 ): Promise<HostUsage> {
+  return await fetchFromAgent(endpoint, USAGE_PATH, HostUsage, identity, signal);
+}
+
+/**
+ * What the agent of a host serves at a path, of which it says that it is of this host.
+ * @throws CodedError AgentUnreachable, as {@link fetchUsage}.
+ */
+export async function fetchFromAgent<T extends { readonly host: string }>(
+  endpoint: UsageEndpoint,
+  path: string,
+  schema: z.ZodType<T>,
+  identity: Certificate,
+  signal: AbortSignal,
+): Promise<T> {
   const { host, address, port } = endpoint;
   const dispatcher = new Agent({ maxResponseSize: MAX_BYTES, pipelining: 0, connect: tlsOf(endpoint, identity) });
   try {
-    const url = `https://${isIPv6(address) ? `[${address}]` : address}:${port}${USAGE_PATH}`;
+    const url = `https://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`;
     const answer = await request(url, {
       dispatcher,
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     const body = await answer.body.text();
     if (answer.statusCode !== 200) throw new Error(`HTTP status ${answer.statusCode}: ${body.slice(0, 500)}`);
-    const usage = HostUsage.parse(JSON.parse(body));
-    if (usage.host !== host) throw new Error(`it says that it is host ${usage.host}`);
-    return usage;
+    const said = schema.parse(JSON.parse(body));
+    if (said.host !== host) throw new Error(`it says that it is host ${said.host}`);
+    return said;
   } catch (cause) {
     if (signal.aborted) throw cause;
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new CodedError(
       'AgentUnreachable',
-      `The agent of host ${host} does not give its load figures at ${address}:${port}: ${words}`,
+      `The agent of host ${host} does not give ${path === USAGE_PATH ? 'its load figures' : path} at ${address}:${port}: ${words}`,
       { cause },
     );
   } finally {

@@ -1,5 +1,6 @@
 import type { HAPolicySpec } from '../../api/ha-policy.ts';
-import type { HostAvailability } from '../../api/host-availability.ts';
+import type { HostAvailability, ProofMethod } from '../../api/host-availability.ts';
+import type { LeaseView } from './storage-lease.ts';
 
 /** What is known of a host's agent by its lease, by the clock of the process that watches it. */
 export type Heartbeat =
@@ -37,6 +38,8 @@ export interface HostInput {
     | { readonly kind: 'Read'; readonly state: 'On' | 'Off' }
     | { readonly kind: 'Failed'; readonly message: string }
     | { readonly kind: 'None'; readonly message: string };
+  /** What others see of its lease on storage. `None`: the policy does not go by it, or nobody was asked. */
+  readonly lease: LeaseView | { readonly kind: 'None' };
   /** VMs that are to run elsewhere when it is proven to be off. */
   readonly toRecover: number;
   /** Hosts of its Cluster, and how many of them are silent. */
@@ -193,7 +196,23 @@ function silent(input: HostInput): HostStep {
     const message = `it was silent before the operator began to watch, as after a power cut: it is given ${PATIENCE_MS / 1000} s to come up before anything is done`;
     return as(input, 'Dead', 'QuietTime', message, WATCH_EVERY_MS);
   }
-  return dead(input, nowMs);
+  return isolated(input) ?? leaseLapsed(input) ?? dead(input, nowMs);
+}
+
+/** Nobody reaches it, and it lives: its power is not cut, since its VMs run. */
+function isolated(input: HostInput): HostStep | undefined {
+  const { lease } = input;
+  if (lease.kind !== 'Alive') return undefined;
+  const message = `neither the API server nor the operator hears of it, but host ${lease.by} sees that it renews its lease on storage: its VMs run on. Look at its agent, and at the network between it and the others`;
+  return as(input, 'Isolated', 'LeaseRenewed', message, ASK_EVERY_MS);
+}
+
+/** A fact, and no deed: it holds whatever is to be done about it, and however many hosts are silent. */
+function leaseLapsed(input: HostInput): HostStep | undefined {
+  const { lease, bootID } = input;
+  if (lease.kind !== 'Lapsed') return undefined;
+  const message = `host ${lease.by} has not seen it renew its lease on storage for ${Math.floor(lease.silentMs / 1000)} s: its keeper or its watchdog has ended every VM of boot ${bootID}`;
+  return proven(input, 'StorageLease', 'LeaseLapsed', message);
 }
 
 /** Nothing was heard of it on any path. Whether, and how, it is made sure to be off. */
@@ -224,10 +243,12 @@ function dead(input: HostInput, nowMs: number): HostStep {
     const message = `${silence}; it may come back until ${iso(dueMs)} (HAPolicy, hostFault.delaySeconds ${hostFault.delaySeconds})`;
     return as(input, 'Dead', 'Delayed', message, Math.min(WATCH_EVERY_MS, dueMs - nowMs));
   }
+  if (!how.order.includes('BMC') && how.order.includes('StorageLease')) return awaitLapse(input, silence);
   if (!how.order.includes('BMC')) {
     const message = `${silence}; the HAPolicy has no way to prove that it is off (fencing.order is empty). ${byHand(host, bootID)}`;
     return as(input, 'Dead', 'NoFencingMethod', message, WATCH_EVERY_MS);
   }
+  if (power.kind === 'None' && how.order.includes('StorageLease')) return awaitLapse(input, silence);
   if (power.kind === 'None') {
     return as(
       input,
@@ -238,6 +259,24 @@ function dead(input: HostInput, nowMs: number): HostStep {
     );
   }
   return attempt(input, undefined);
+}
+
+/** Nothing can be done to it: it is waited for that nothing of it can run any more. */
+function awaitLapse(input: HostInput, silence: string): HostStep {
+  const { lease, host, bootID } = input;
+  if (lease.kind === 'Silent') {
+    const seconds = Math.ceil(lease.remainingMs / 1000);
+    const message = `${silence}, and host ${lease.by} sees that its lease on storage is not renewed either: its VMs are surely over in ${seconds} s`;
+    return as(input, 'Dead', 'LeaseRunsOut', message, Math.max(1, Math.min(ASK_EVERY_MS, lease.remainingMs)));
+  }
+  const why = lease.kind === 'Unknown' ? lease.message : 'nobody was asked for its lease on storage';
+  return as(
+    input,
+    'Dead',
+    'NoProof',
+    `${silence}, and nothing proves that it is off: ${why}. ${byHand(host, bootID)}`,
+    ASK_EVERY_MS,
+  );
 }
 
 /** A fencing that is under way, perhaps by an operator that is no more. */
@@ -259,6 +298,8 @@ function fencing(input: HostInput, before: HostAvailability): HostStep {
       `an administrator has confirmed that boot ${bootID} is over`,
     );
   }
+  const lapsed = leaseLapsed(input);
+  if (lapsed !== undefined) return lapsed;
   const waitMs = retryAtMs(before) - nowMs;
   const isFailed = before.fence?.message !== undefined;
   if (isFailed && waitMs > 0) return { availability: before, fence: false, againMs: Math.min(waitMs, WATCH_EVERY_MS) };
@@ -276,7 +317,7 @@ function attempt(input: HostInput, before: HostAvailability | undefined): HostSt
 }
 
 /** The boot is over, and something other than our own order has shown it. */
-function proven(input: HostInput, method: 'BMC' | 'Administrator', reason: string, message: string): HostStep {
+function proven(input: HostInput, method: ProofMethod, reason: string, message: string): HostStep {
   const { nowMs, bootID, before } = input;
   const known = before?.fence?.bootID === bootID ? before.fence : undefined;
   const at = iso(nowMs);
@@ -290,6 +331,12 @@ function fenced(input: HostInput, before: HostAvailability): HostStep {
   const { answer, bootID, nowMs } = input;
   if (answer !== 'Agent' || before.fence === undefined)
     return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+  // A lease ends VMs, and not always their host: it may answer, and has nothing of that boot to run.
+  if (before.fence.method === 'StorageLease') {
+    const message = `the host answers, but its lease on storage had lapsed: it runs no VM of boot ${bootID} and starts none before its next boot. Reboot it once its storage works`;
+    const availability = { ...before, reason: 'AwaitsReboot', message };
+    return { availability, fence: false, againMs: WATCH_EVERY_MS };
+  }
   const { confirmedAt: _confirmedAt, ...fence } = before.fence;
   const message = `the host answers although boot ${bootID} was proven to be over by ${before.fence.method}: what reads its power must be another machine's, or an administrator was wrong. VMs that were restarted elsewhere may run twice. Power the host off by hand at once, and check spec.power.bmc`;
   return {

@@ -1,6 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import * as z from 'zod';
+import { LeaseRecord } from '../../api/storage-lease.ts';
 import { isSystemError } from '../durable-file.ts';
+import { readLeases, writeLease } from '../lease-file.ts';
 import { DatastoreError } from './error.ts';
 import { createIdentity, readIdentity } from './identity.ts';
 import { findImage } from './image-file.ts';
@@ -21,6 +23,11 @@ const VolumeFileResult = z.discriminatedUnion('exists', [
   z.object({ exists: z.literal(false) }),
   z.object({ exists: z.literal(true), allocatedBytes: z.number() }),
 ]);
+
+const LeaseFilesResult = z.object({
+  names: z.array(z.string()),
+  files: z.record(z.string(), z.object({ digest: z.string(), record: LeaseRecord.optional() })),
+});
 
 const ImageFileResult = z.discriminatedUnion('found', [
   z.object({ found: z.literal(true), path: z.string(), sizeBytes: z.number(), modifiedMs: z.number() }),
@@ -54,6 +61,8 @@ export const VERBS = {
     Nothing,
     async (place) => void (await removePartial(place)),
   ),
+  writeLease: verb(z.object({ ...Root, record: LeaseRecord }), Nothing, async (at) => void (await writeLease(at))),
+  readLeases: verb(z.object({ ...Root, hosts: z.array(z.string()) }), LeaseFilesResult, readLeases),
   findImage: verb(z.object({ ...Root, path: z.string() }), ImageFileResult, findImage),
 } as const;
 

@@ -78,6 +78,7 @@ function startReport(): Reported {
     bootID: '6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01',
     agentVersion: '1.2.3',
     sealingKey: 'public',
+    storageLease: part<HostStatus['storageLease']>(undefined),
     datastores,
     switches: part<HostStatus['switches']>([]),
     domains,

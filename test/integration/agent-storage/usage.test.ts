@@ -74,6 +74,7 @@ async function startServer() {
     port: 0,
     clientCertificatePem: pin,
     measure,
+    leases: () => ({ host, leases: [] }),
   });
   onTestFinished(async () => {
     stop.abort();

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -15,7 +14,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { IDENTITY_FILE } from '../../../src/host/datastore/identity.ts';
 import { DatastoreError, DatastoreFiles } from '../../../src/host/index.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { run, scratchDirectory, smallFileSystem } from './scratch.ts';
+import { freezableFileSystem, run, scratchDirectory, smallFileSystem } from './scratch.ts';
 
 const UID = '6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01';
 
@@ -237,21 +236,6 @@ describe('the file of an Image', () => {
 });
 
 describe('a datastore that hangs', () => {
-  /** Writes to a frozen file system wait until it is thawed (ioctl_fsfreeze(2)), as those to a dead NFS server do. */
-  function freezableFileSystem(): { root: string; freeze(): void } {
-    const directory = scratchDirectory();
-    const disk = join(directory, 'disk');
-    const root = join(directory, 'mount');
-    mkdirSync(root);
-    run('truncate', '-s', '32M', disk);
-    run('mkfs.ext4', '-q', '-F', disk);
-    run('mount', '-o', 'loop', disk, root);
-    onTestFinished(() => {
-      execFileSync('sh', ['-c', 'fsfreeze --unfreeze "$0" 2>/dev/null; umount --lazy "$0"', root]);
-    });
-    return { root, freeze: () => void run('fsfreeze', '--freeze', root) };
-  }
-
   it('fails its own calls in time, stays refused while it hangs, and comes back by itself', async () => {
     const { root, freeze } = freezableFileSystem();
     const other = await datastore();

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -25,4 +25,23 @@ export function smallFileSystem(bytes: number): string {
     rmSync(directory, { recursive: true, force: true });
   });
   return directory;
+}
+
+/** Writes to a frozen file system wait until it is thawed (ioctl_fsfreeze(2)), as those to a dead NFS server do. */
+export function freezableFileSystem(): { root: string; freeze(): void; thaw(): void } {
+  const directory = scratchDirectory();
+  const disk = join(directory, 'disk');
+  const root = join(directory, 'mount');
+  mkdirSync(root);
+  run('truncate', '-s', '32M', disk);
+  run('mkfs.ext4', '-q', '-F', disk);
+  run('mount', '-o', 'loop', disk, root);
+  onTestFinished(() => {
+    execFileSync('sh', ['-c', 'fsfreeze --unfreeze "$0" 2>/dev/null; umount --lazy "$0"', root]);
+  });
+  return {
+    root,
+    freeze: () => void run('fsfreeze', '--freeze', root),
+    thaw: () => void run('fsfreeze', '--unfreeze', root),
+  };
 }

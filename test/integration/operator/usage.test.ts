@@ -65,6 +65,7 @@ async function startAgent(host: string, usage: () => HostUsage) {
     port: 0,
     clientCertificatePem: () => publishedCertificate(operatorCertificate),
     measure: async () => usage(),
+    leases: () => ({ host, leases: [] }),
     clock: systemClock,
     log,
     metrics: createMetrics(),

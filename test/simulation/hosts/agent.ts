@@ -65,6 +65,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     virtualization: 'kvm',
     cpuFeatures: () => guestCpus.features(),
     portOf: ({ virtualSwitchName }) => Promise.resolve({ bridge: virtualSwitchName, mtuBytes: 1500 }),
+    // Simulated hosts have no lease on storage.
+    mayStart: () => ({ ok: true }),
     openUserData: () => '',
     stateDirectory: '/var/lib/drover',
     seedDirectory: '/run/drover/seeds',
@@ -88,6 +90,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     domains: instances.domains,
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
     incoming: instances.incoming,
+    storageLease: { report: () => undefined, onChange: QUIET },
   });
   const manager = new Manager({
     log,

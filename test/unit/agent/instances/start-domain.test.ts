@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DomainTable } from '../../../../src/agent/instances/domain-table.ts';
 import { RunRecords } from '../../../../src/agent/instances/run-records.ts';
 import { startDomain } from '../../../../src/agent/instances/start-domain.ts';
+import type { StartVerdict } from '../../../../src/agent/storage-lease/start-gate.ts';
 import { domainXml } from '../../../../src/domain/index.ts';
 import { hostFiles } from '../../../../src/host/index.ts';
 import { DomainState, type Libvirt, openLibvirt, PausedReason } from '../../../../src/libvirt/index.ts';
@@ -51,6 +52,7 @@ function start() {
     virtualization: 'qemu' as const,
     cpuFeatures: () => Promise.resolve(['aes', 'lm']),
     portOf: () => Promise.reject(new Error('no NICs here')),
+    mayStart: (): StartVerdict => ({ ok: true }),
     openUserData: () => '',
     files: hostFiles,
     seedDirectory: folder,

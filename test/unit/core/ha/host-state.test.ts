@@ -10,6 +10,12 @@ const policy = (spec: object = {}) => HAPolicy.spec.parse(spec);
 const seen = (seconds: number) => ({ kind: 'Seen', silentMs: seconds * 1000 }) as const;
 const ON = { kind: 'Read', state: 'On' } as const;
 const OFF = { kind: 'Read', state: 'Off' } as const;
+const BY_LEASE = policy({ fencing: { order: ['StorageLease'] } });
+const BY_BOTH = policy({ fencing: { order: ['BMC', 'StorageLease'] } });
+const RENEWED = { kind: 'Alive', by: 'host-1' } as const;
+const RUNS_OUT = { kind: 'Silent', by: 'host-1', remainingMs: 700 } as const;
+const LAPSED = { kind: 'Lapsed', by: 'host-1', silentMs: 33_000 } as const;
+const UNSEEN = { kind: 'Unknown', message: 'nobody sees it' } as const;
 const NO_BMC = { kind: 'None', message: 'it has no BMC (spec.power.bmc)' } as const;
 
 /** A host of three that runs VMs, has a BMC, and renewed its lease a second ago. */
@@ -24,6 +30,7 @@ function input(changes: Partial<HostInput> = {}): HostInput {
     answer: undefined,
     unanswered: 0,
     power: ON,
+    lease: { kind: 'None' },
     toRecover: 3,
     cluster: { hosts: 3, silent: 0 },
     confirmed: undefined,
@@ -170,6 +177,65 @@ const ROWS: readonly Row[] = [
     fence: true,
   },
   {
+    it: 'that renews its lease on storage is isolated, and its power is not cut',
+    given: silent(60, { policy: BY_BOTH, lease: RENEWED }),
+    state: 'Isolated',
+    reason: 'LeaseRenewed',
+  },
+  {
+    it: 'whose lease on storage is not renewed either waits until that has surely lapsed',
+    given: silent(60, { policy: BY_LEASE, power: NO_BMC, lease: RUNS_OUT }),
+    state: 'Dead',
+    reason: 'LeaseRunsOut',
+  },
+  {
+    it: 'whose lease on storage has lapsed is over',
+    given: silent(60, { policy: BY_LEASE, power: NO_BMC, lease: LAPSED }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
+  },
+  {
+    it: 'whose lease on storage has lapsed is over, however many are silent',
+    given: silent(60, { policy: BY_LEASE, power: NO_BMC, lease: LAPSED, cluster: { hosts: 3, silent: 2 } }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
+  },
+  {
+    it: 'whose lease on storage nobody sees proves nothing',
+    given: silent(600, { policy: BY_LEASE, power: NO_BMC, lease: UNSEEN }),
+    state: 'Dead',
+    reason: 'NoProof',
+  },
+  {
+    it: 'that has a BMC is fenced by it, without waiting for its lease to lapse',
+    given: silent(9, { policy: BY_BOTH, lease: RUNS_OUT }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
+    it: 'without a BMC waits for its lease to lapse where the policy goes by both',
+    given: silent(9, { policy: BY_BOTH, power: NO_BMC, lease: RUNS_OUT }),
+    state: 'Dead',
+    reason: 'LeaseRunsOut',
+  },
+  {
+    it: 'whose fencing fails is over once its lease on storage has lapsed',
+    given: silent(60, {
+      policy: BY_BOTH,
+      lease: LAPSED,
+      before: state('Fencing', { reason: 'FencingFailed', ...fence({ startedAt: at(-1), message: 'x' }) }),
+    }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
+  },
+  {
+    it: 'that answers is not over because its lease on storage has lapsed',
+    given: silent(60, { policy: BY_LEASE, answer: 'Agent', unanswered: 0, lease: LAPSED }),
+    state: 'Online',
+    reason: 'AgentCutOffFromAPI',
+  },
+  {
     it: 'is believed to be off when an administrator says so',
     given: silent(60, { confirmed: 'boot-1', power: NO_BMC }),
     state: 'Fenced',
@@ -280,6 +346,12 @@ const ROWS: readonly Row[] = [
     reason: 'Alive',
   },
   {
+    it: 'that answers although its lease had lapsed has ended its VMs, and waits for a reboot',
+    given: input({ before: state('Fenced', fence({ method: 'StorageLease', confirmedAt: at(-1) })), answer: 'Agent' }),
+    state: 'Fenced',
+    reason: 'AwaitsReboot',
+  },
+  {
     it: 'is online again with another boot',
     given: input({ bootID: 'boot-2', before: state('Fenced', fence({ confirmedAt: at(-1) })) }),
     state: 'Online',
@@ -362,6 +434,8 @@ describe('whatever is seen of a host', () => {
     answer: fc.constantFrom('Agent' as const, 'NewAgent' as const, 'Host' as const, 'Nobody' as const, undefined),
     unanswered: fc.nat(4),
     power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
+    lease: fc.constantFrom({ kind: 'None' as const }, RENEWED, RUNS_OUT, LAPSED, UNSEEN),
+    policy: fc.constantFrom(policy(), BY_LEASE, BY_BOTH),
     toRecover: fc.nat(2),
     cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
     confirmed: fc.constantFrom('boot-0', 'boot-1', undefined),
@@ -392,7 +466,7 @@ describe('whatever is seen of a host', () => {
     );
   });
 
-  it('a proof comes from a reading, an administrator, or from before, and from nothing else', () => {
+  it('a proof comes from a reading, a lapsed lease, an administrator, or from before, and from nothing else', () => {
     fc.assert(
       fc.property(inputs, (changes) => {
         const given = input(changes);
@@ -402,7 +476,8 @@ describe('whatever is seen of a host', () => {
         const isRead =
           given.power.kind === 'Read' && given.power.state === 'Off' && availability.fence?.method === 'BMC';
         const isConfirmed = given.confirmed === given.bootID && availability.fence?.method === 'Administrator';
-        expect(isRead || isConfirmed).toBe(true);
+        const isLapsed = given.lease.kind === 'Lapsed' && availability.fence?.method === 'StorageLease';
+        expect(isRead || isConfirmed || isLapsed).toBe(true);
         expect(availability.fence?.bootID).toBe(given.bootID);
       }),
     );
@@ -413,6 +488,7 @@ describe('whatever is seen of a host', () => {
       fc.property(inputs, (changes) => {
         const given = input(changes);
         if (!nextHostStep(given).fence || given.before?.state === 'Fencing') return;
+        expect(given.lease.kind).not.toBe('Alive');
         expect(given.heartbeat.silentMs).toBeGreaterThanOrEqual(8_000);
         expect(given.toRecover).toBeGreaterThan(0);
         expect(given.cluster.silent).toBeLessThanOrEqual(Math.max(1, Math.floor(given.cluster.hosts / 2)));

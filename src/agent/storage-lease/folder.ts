@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { MAX_LEASE_DATASTORES } from '../../api/storage-lease.ts';
+import { isSystemError } from '../../host/index.ts';
+
+/**
+ * How agent and lease keeper of a host speak with each other: by two files below the agent's `--run-dir`, which a reboot takes. So
+ * each can end, hang and start without the other.
+ */
+const WISH = 'wish.json';
+const STATE = 'state.json';
+
+const Place = z.object({ root: z.string(), identity: z.string() });
+
+/** What the agent wants the lease to lie on. Sorted by identity. */
+const Wish = z.object({ datastores: z.array(Place).max(MAX_LEASE_DATASTORES) });
+export type LeaseWish = z.output<typeof Wish>;
+
+/** What the keeper has bound this boot to, and how it stands. */
+const State = z.object({
+  bootID: z.string(),
+  selfFenceMs: z.int().min(1),
+  /** 0: none is armed. */
+  watchdogMs: z.int().min(0),
+  datastores: z.array(Place).min(1).max(MAX_LEASE_DATASTORES),
+  /** By the host's clock since boot. Guests may be started before that, and run until then. */
+  heldUntilMs: z.number(),
+  lapsed: z.boolean(),
+});
+export type LeaseState = z.output<typeof State>;
+
+export class LeaseFolder {
+  readonly #path: string;
+
+  /** @param path need not exist yet */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  readWish(): LeaseWish {
+    return this.#read(WISH, Wish) ?? { datastores: [] };
+  }
+
+  writeWish(wish: LeaseWish): void {
+    this.#write(WISH, wish);
+  }
+
+  /**
+   * Undefined: no lease was taken in this boot.
+   * @throws Error when it cannot be read: what it says is not known then.
+   */
+  readState(bootID: string): LeaseState | undefined {
+    const state = this.#read(STATE, State);
+    return state?.bootID === bootID ? state : undefined;
+  }
+
+  writeState(state: LeaseState): void {
+    this.#write(STATE, state);
+  }
+
+  /** Nothing is promised to anybody any more. */
+  removeState(): void {
+    rmSync(join(this.#path, STATE), { force: true });
+  }
+
+  #read<T>(name: string, schema: z.ZodType<T>): T | undefined {
+    try {
+      return schema.parse(JSON.parse(readFileSync(join(this.#path, name), 'utf8')));
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** A reader finds the old or the new, and never a part. */
+  #write(name: string, content: object): void {
+    mkdirSync(this.#path, { recursive: true, mode: 0o700 });
+    const partial = join(this.#path, `.${name}.${randomUUID()}`);
+    writeFileSync(partial, JSON.stringify(content), { mode: 0o600 });
+    renameSync(partial, join(this.#path, name));
+  }
+}

@@ -1,0 +1,273 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { LeaseRecord } from '../../api/storage-lease.ts';
+import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
+import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
+import type { Clock } from '../../runtime/index.ts';
+import type { LeaseFolder, LeaseState } from './folder.ts';
+import { OwnGuests } from './own-guests.ts';
+
+export interface LeaseKeeperOptions {
+  /** Name of this host. */
+  readonly host: string;
+  /** Boot of this host, as the kernel names it. */
+  readonly bootID: string;
+  readonly folder: LeaseFolder;
+  /** Where libvirt's QEMU driver keeps its record of each running domain. */
+  readonly domainRunDirectory: string;
+  /** After how long without a renewal guests are killed, in milliseconds. */
+  readonly selfFenceMs: number;
+  /** Device or socket of the watchdog. Absent: none, and the lease proves nothing; no guest is ever killed then. */
+  readonly watchdog?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A datastore that the lease lies on. */
+interface Place {
+  readonly root: string;
+  readonly files: DatastoreFiles;
+  /** A write is under way: there is one at a time, so that none overtakes another. */
+  busy: boolean;
+}
+
+/** Far more often than any watchdog must be fed. */
+const TICK_MS = 500;
+/** Longer than this, and the next attempt is the better chance. */
+const WRITE_TIMEOUT_MS = 5_000;
+const OPEN_AGAIN_MS = 10_000;
+
+/**
+ * Keeps a host's lease on storage: a process of its own that needs neither API nor libvirt nor agent, so that guests go on without them.
+ *
+ * It takes the lease in this order: a record without a watchdog, which shows that the storage takes it; its promise, written down on
+ * this host, so that whoever comes after it in this boot keeps it, too; the watchdog, which runs from there on; the first record that
+ * speaks of it. So whoever reads of a watchdog can rely on one.
+ */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #keeper = randomUUID();
+  readonly #guests: OwnGuests;
+  readonly #places = new Map<string, Place>();
+  #sequence = 0;
+  /** What this boot is bound to. Absent: nothing was promised yet. */
+  #promise: LeaseState | undefined;
+  #state: KeeperState = { lapsed: false };
+  #watchdog: Watchdog | undefined;
+  #openedAtMs = Number.NEGATIVE_INFINITY;
+  #tickFailed = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    this.#guests = new OwnGuests(options.domainRunDirectory);
+  }
+
+  /**
+   * Keeps it until the signal is aborted and it could take its promise back, or has nothing more to guard.
+   * @throws Error when what an earlier keeper of this boot has promised cannot be read.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { folder, bootID, clock, log } = this.#options;
+    this.#promise = folder.readState(bootID);
+    if (this.#promise !== undefined) {
+      const { heldUntilMs, lapsed } = this.#promise;
+      this.#state = { heldUntilMs, lapsed };
+    }
+    let renewAtMs = 0;
+    let ending: Promise<void> | undefined;
+    let hasEnded = false;
+    while (!hasEnded) {
+      await this.#tick();
+      if (clock.monotonicMs() >= renewAtMs && ending === undefined) {
+        renewAtMs = clock.monotonicMs() + RENEW_EVERY_MS;
+        this.#renew();
+      }
+      if (signal.aborted && ending === undefined) {
+        ending = this.#end()
+          .catch((err: unknown) => {
+            log.error({ err }, 'cannot end in good order; trying again');
+            return false;
+          })
+          .then((could) => {
+            hasEnded = could;
+            ending = undefined;
+          });
+      }
+      await clock.sleep(TICK_MS);
+    }
+    this.#watchdog?.disarm();
+    for (const { files } of this.#places.values()) files.close();
+  }
+
+  /** Whether what it says of a watchdog stands: one was opened, or another keeper of this boot had one. */
+  get #isArmed(): boolean {
+    return (this.#promise?.watchdogMs ?? 0) > 0;
+  }
+
+  async #tick(): Promise<void> {
+    if (!this.#isArmed) return;
+    try {
+      const step = keeperStep(this.#state, bootTimeMs(), () => this.#guests.left());
+      if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
+      this.#state = step.state;
+      if (step.kill) this.#kill();
+      if (step.feed) await this.#feed();
+      this.#tickFailed = false;
+    } catch (err) {
+      // What cannot be fed or looked at is not fed: the host is reset, which is the safe end of it.
+      if (!this.#tickFailed) this.#options.log.error({ err }, 'the watchdog was not fed');
+      this.#tickFailed = true;
+    }
+  }
+
+  /** To open it is to feed it, so that neither happens but by the rule: it counts since the keeper before this one, too. */
+  async #feed(): Promise<void> {
+    if (this.#watchdog === undefined) return await this.#arm();
+    try {
+      this.#watchdog.feed();
+    } catch (error) {
+      // Opened anew at the next turn. Until then records speak of none.
+      this.#watchdog = undefined;
+      throw error;
+    }
+  }
+
+  /** Kept for the keepers after this one: others may have acted upon it. */
+  #lapse(): void {
+    const { log } = this.#options;
+    log.error(
+      { selfFenceMs: this.#promise?.selfFenceMs },
+      'the lease could not be renewed in time: it has lapsed for this boot',
+    );
+    this.#keep({ lapsed: true });
+  }
+
+  #kill(): void {
+    const { log } = this.#options;
+    const domains = this.#guests.kill();
+    if (domains.length > 0) log.error({ domains }, "killed Drover's guests: others may run them by now");
+  }
+
+  #keep(change: Partial<LeaseState>): void {
+    if (this.#promise === undefined) return;
+    this.#promise = { ...this.#promise, ...change };
+    this.#options.folder.writeState(this.#promise);
+  }
+
+  /** Begins a write to each datastore that has finished the one before. */
+  #renew(): void {
+    if (this.#state.lapsed) return;
+    const { log } = this.#options;
+    const datastores = this.#promise?.datastores ?? this.#options.folder.readWish().datastores;
+    const identities = datastores.map(({ identity }) => identity);
+    for (const { root, identity } of datastores) {
+      const place = this.#places.get(identity) ?? {
+        root,
+        files: new DatastoreFiles({ timeoutMs: WRITE_TIMEOUT_MS }),
+        busy: false,
+      };
+      this.#places.set(identity, place);
+      if (place.busy) continue;
+      place.busy = true;
+      this.#write(identity, place, identities)
+        .catch((err: unknown) => log.error({ err }, 'the lease is not taken'))
+        .finally(() => {
+          place.busy = false;
+        });
+    }
+  }
+
+  async #write(identity: string, place: Place, datastores: string[], isLast = false): Promise<boolean> {
+    const startedAtMs = bootTimeMs();
+    const isArmed = this.#isArmed;
+    try {
+      const record = this.#record(datastores, isLast);
+      await place.files.call('writeLease', { root: place.root, identity, record });
+    } catch (err) {
+      this.#options.log.warn({ err, root: place.root }, 'cannot renew the lease on a datastore; trying again');
+      return false;
+    }
+    if (isArmed) this.#onRenewed(startedAtMs);
+    else if (!isLast) await this.#onReachable(startedAtMs, datastores);
+    return true;
+  }
+
+  /** It speaks of a watchdog only while there is one that does what was promised. */
+  #record(datastores: string[], isLast: boolean): LeaseRecord {
+    const { host, bootID, selfFenceMs } = this.#options;
+    const promisedMs = this.#promise?.watchdogMs ?? 0;
+    const isGuarded = !isLast && this.#watchdog !== undefined && this.#watchdog.timeoutMs <= promisedMs;
+    return {
+      host,
+      bootID,
+      keeper: this.#keeper,
+      sequence: this.#sequence++,
+      selfFenceMs: this.#promise?.selfFenceMs ?? selfFenceMs,
+      watchdogMs: isGuarded ? promisedMs : 0,
+      datastores,
+    };
+  }
+
+  #onRenewed(startedAtMs: number): void {
+    if (this.#promise === undefined || this.#state.lapsed) return;
+    this.#state = renewed(this.#state, startedAtMs, bootTimeMs(), this.#promise.selfFenceMs);
+    if (this.#state.lapsed) this.#lapse();
+    else this.#keep({ heldUntilMs: this.#state.heldUntilMs ?? 0 });
+  }
+
+  /** The storage takes records. Is there a watchdog, too, the lease begins to count. */
+  async #onReachable(startedAtMs: number, identities: readonly string[]): Promise<void> {
+    const { watchdog, selfFenceMs, bootID, folder, clock } = this.#options;
+    if (watchdog === undefined || this.#isArmed || clock.monotonicMs() - this.#openedAtMs < OPEN_AGAIN_MS) return;
+    const datastores = identities.flatMap((identity) => {
+      const root = this.#places.get(identity)?.root;
+      return root === undefined ? [] : [{ root, identity }];
+    });
+    this.#promise ??= { bootID, selfFenceMs, watchdogMs: 0, datastores, heldUntilMs: 0, lapsed: false };
+    this.#state = { lapsed: false, heldUntilMs: startedAtMs + selfFenceMs };
+    folder.writeState({ ...this.#promise, heldUntilMs: startedAtMs + selfFenceMs });
+    await this.#arm();
+  }
+
+  async #arm(): Promise<void> {
+    const { watchdog: path, clock, log } = this.#options;
+    if (path === undefined || this.#watchdog !== undefined) return;
+    this.#openedAtMs = clock.monotonicMs();
+    try {
+      const opened = await openWatchdog(path);
+      this.#watchdog = opened;
+      const promisedMs = this.#promise?.watchdogMs ?? 0;
+      if (promisedMs === 0) this.#keep({ watchdogMs: opened.timeoutMs, heldUntilMs: this.#state.heldUntilMs ?? 0 });
+      else if (opened.timeoutMs > promisedMs)
+        log.error(
+          { promisedMs, timeoutMs: opened.timeoutMs },
+          'the watchdog waits longer than was promised for this boot, so that the lease proves nothing: set it back, or reboot the host',
+        );
+      log.info({ path, timeoutMs: opened.timeoutMs }, 'the watchdog is armed');
+    } catch (err) {
+      if (!this.#tickFailed)
+        log.error({ err, path }, 'the watchdog cannot be opened, so that the lease proves nothing');
+    }
+  }
+
+  /**
+   * Ends in good order: records that speak of no watchdog take the promise back, then the watchdog is stopped. Guests run on. A lapse
+   * cannot be taken back.
+   * @returns whether it could; it goes on otherwise.
+   */
+  async #end(): Promise<boolean> {
+    if (!this.#isArmed) return true;
+    if (this.#state.lapsed) return this.#guests.left() === 0;
+    const datastores = this.#promise?.datastores ?? [];
+    const identities = datastores.map(({ identity }) => identity);
+    const written = await Promise.all(
+      datastores.map(async ({ identity }) => {
+        const place = this.#places.get(identity);
+        return place !== undefined && !place.busy && (await this.#write(identity, place, identities, true));
+      }),
+    );
+    if (this.#state.lapsed || written.length === 0 || written.includes(false)) return false;
+    this.#options.folder.removeState();
+    return true;
+  }
+}

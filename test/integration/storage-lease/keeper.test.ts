@@ -1,0 +1,221 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { LeaseFolder } from '../../../src/agent/storage-lease/folder.ts';
+import { mayStart } from '../../../src/agent/storage-lease/start-gate.ts';
+import { domainName } from '../../../src/domain/index.ts';
+import { bootTimeMs, DatastoreFiles, readBootId } from '../../../src/host/index.ts';
+import { parseLease } from '../../../src/host/lease-file.ts';
+import { LabWatchdog } from '../../lab/host/watchdog.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { freezableFileSystem, scratchDirectory } from '../host/scratch.ts';
+
+const KEEPER = join(import.meta.dirname, '../../../src/bin/lease-keeper.ts');
+const SELF_FENCE_SECONDS = 8;
+const WATCHDOG_MS = 4_000;
+/** Time for programs to start while other suites keep the machine busy. */
+const SOON = { timeoutMs: 60_000 };
+
+/** A host with a shared datastore and a watchdog, whose keeper is a process of its own. A reset ends whatever runs on it. */
+async function host({ watchdog: hasWatchdog = true } = {}) {
+  const disk = freezableFileSystem();
+  const directory = scratchDirectory();
+  const domainRunDirectory = join(directory, 'qemu');
+  mkdirSync(domainRunDirectory);
+  const files = new DatastoreFiles();
+  onTestFinished(() => files.close());
+  const { identity = '' } = await files.call('probe', { root: disk.root, create: true });
+  const bootID = await readBootId();
+  const folder = new LeaseFolder(join(directory, 'run', 'lease'));
+  folder.writeWish({ datastores: [{ root: disk.root, identity }] });
+  // Processes of its own: guests of others on this machine are none of its. They end with their first.
+  const first = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', 'sleep', 'infinity'], {
+    stdio: 'ignore',
+  });
+  const reset = () => void first.kill('SIGKILL');
+  onTestFinished(reset);
+  const firstPid = await childOf(first);
+  const watchdog = new LabWatchdog({ socketPath: join(directory, 'watchdog'), timeoutMs: WATCHDOG_MS, reset });
+  await watchdog.listen();
+  onTestFinished(() => watchdog.close());
+
+  const start = (command: string, args: readonly string[]) => {
+    const enter = ['--target', `${firstPid}`, '--pid', '--mount', '--', command, ...args];
+    return spawn('nsenter', enter, { stdio: ['ignore', 'ignore', 'inherit'] });
+  };
+  const startKeeper = () =>
+    start(process.execPath, [
+      ...[KEEPER, '--node-name', 'host-1', '--run-dir', join(directory, 'run'), '--domain-run-dir', domainRunDirectory],
+      ...['--self-fence', `${SELF_FENCE_SECONDS}`, '--log-level', 'fatal'],
+      ...(hasWatchdog ? ['--watchdog', join(directory, 'watchdog')] : []),
+    ]);
+  /** A real QEMU, and libvirt's record of it as far as it is read. */
+  const startGuest = (name: string, metadata: string, cache = 'none') => {
+    const uuid = randomUUID();
+    const domain = `<domain type='kvm' id='1'><name>${name}</name><uuid>${uuid}</uuid><metadata>${metadata}</metadata><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='${cache}'/></disk></devices></domain>`;
+    writeFileSync(
+      join(domainRunDirectory, `${name}.xml`),
+      `<domstatus state='running' pid='1'>\n${domain}\n</domstatus>\n`,
+    );
+    const args = ['-name', `guest=${name},debug-threads=on`, '-uuid', uuid, '-machine', 'none', '-nodefaults'];
+    return start('qemu-system-x86_64', [...args, '-display', 'none', '-S']);
+  };
+  const record = () => parseLease(readFileSync(join(disk.root, 'leases', 'host-1')));
+  const isHeld = () =>
+    waitFor(
+      'the lease to be held with its watchdog',
+      () => {
+        const seen = folder.readState(bootID);
+        const isThere = (seen?.heldUntilMs ?? 0) > bootTimeMs() && (seen?.watchdogMs ?? 0) > 0;
+        return isThere && record()?.watchdogMs === WATCHDOG_MS
+          ? { ready: true, value: seen }
+          : { ready: false, because: JSON.stringify(seen ?? 'no state') };
+      },
+      SOON,
+    );
+  return { ...disk, bootID, folder, watchdog, startKeeper, startGuest, record, isHeld };
+}
+
+const OURS = (name: string) =>
+  `<drover:vm xmlns:drover='https://drover.dev/domain/v1' namespace='default' name='${name}' uid='${randomUUID()}' epoch='1' restartedAt='' startedAt='2026-01-01T00:00:00Z'/>`;
+const lives = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null;
+const toEnd = (what: string, child: ChildProcess) =>
+  waitFor(what, () => (lives(child) ? { ready: false, because: 'it runs' } : { ready: true, value: undefined }), SOON);
+/** The process that another has started, which is the one of interest. */
+const childOf = ({ pid }: ChildProcess) =>
+  waitFor(
+    'a process to start',
+    () => {
+      const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'), 10);
+      return child > 0 ? { ready: true, value: child } : { ready: false, because: 'not yet' };
+    },
+    SOON,
+  );
+const signal = async (child: ChildProcess, name: NodeJS.Signals) => process.kill(await childOf(child), name);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('the lease of a host', () => {
+  it('is held and renewed, and guests may start under it', async () => {
+    const { startKeeper, isHeld, record, folder, bootID, watchdog } = await host();
+    expect(mayStart(folder, bootID).ok).toBe(true);
+    startKeeper();
+    await isHeld();
+    const first = record();
+    expect(first).toMatchObject({ host: 'host-1', bootID, selfFenceMs: 8_000, watchdogMs: WATCHDOG_MS });
+    await waitFor(
+      'the next renewal',
+      () =>
+        (record()?.sequence ?? 0) > (first?.sequence ?? 0)
+          ? { ready: true, value: 0 }
+          : { ready: false, because: 'none yet' },
+      SOON,
+    );
+    expect([mayStart(folder, bootID).ok, watchdog.resets]).toEqual([true, 0]);
+  });
+
+  it('speaks of no watchdog where there is none, and ends no guest when it is not renewed', async () => {
+    const { startKeeper, startGuest, record, freeze, folder, bootID } = await host({ watchdog: false });
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    startKeeper();
+    await waitFor(
+      'a record',
+      () => (folder && readable(record) ? { ready: true, value: 0 } : { ready: false, because: 'none' }),
+      SOON,
+    );
+    expect(record()?.watchdogMs).toBe(0);
+    freeze();
+    await pause((SELF_FENCE_SECONDS + 3) * 1_000);
+    expect([lives(guest), mayStart(folder, bootID).ok]).toEqual([true, true]);
+  });
+
+  it("that cannot be renewed ends Drover's guests and no others, for this boot, and spares the host the reset", async () => {
+    const { startKeeper, startGuest, isHeld, freeze, thaw, folder, bootID, watchdog } = await host();
+    const own = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    const foreign = startGuest('their_own', '');
+    startKeeper();
+    await isHeld();
+    const frozenAt = bootTimeMs();
+    freeze();
+    await toEnd('the guest to be killed', own);
+    // Not before the lease had lapsed, and before others may run it: 8 s + 2 x (4 s + 1 s), and 2 %.
+    expect(bootTimeMs() - frozenAt).toBeGreaterThan(SELF_FENCE_SECONDS * 1_000 - 2_500);
+    expect(bootTimeMs() - frozenAt).toBeLessThan(18_360);
+    await pause(2 * WATCHDOG_MS);
+    expect([lives(foreign), watchdog.isArmed, watchdog.resets]).toEqual([true, true, 0]);
+    thaw();
+    await pause(5_000);
+    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('Reboot') });
+  });
+
+  it("resets the host when a guest's writes may be left in the page cache of the host", async () => {
+    const { startKeeper, startGuest, isHeld, freeze, watchdog } = await host();
+    startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'), 'writeback');
+    const keeper = startKeeper();
+    await isHeld();
+    freeze();
+    await toEnd('the host to be reset', keeper);
+    expect(watchdog.resets).toBe(1);
+  });
+
+  it('resets the host when its keeper hangs, whatever runs there', async () => {
+    const { startKeeper, startGuest, isHeld, watchdog } = await host();
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    const keeper = startKeeper();
+    await isHeld();
+    await signal(keeper, 'SIGSTOP');
+    await toEnd('the guest to end with the host', guest);
+    expect(watchdog.resets).toBe(1);
+  });
+
+  it('goes on under another keeper when the first is killed, and nothing happens to guests', async () => {
+    const { startKeeper, startGuest, isHeld, watchdog, record } = await host();
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    const first = startKeeper();
+    await isHeld();
+    const before = record()?.keeper;
+    await signal(first, 'SIGKILL');
+    startKeeper();
+    await waitFor(
+      'the next keeper to renew it',
+      () => (record()?.keeper === before ? { ready: false, because: 'not yet' } : { ready: true, value: 0 }),
+      SOON,
+    );
+    await pause(WATCHDOG_MS + 1_000);
+    expect([lives(guest), watchdog.resets, record()?.watchdogMs]).toEqual([true, 0, WATCHDOG_MS]);
+  });
+
+  it('is taken back by a keeper that is asked to end, and then the watchdog is stopped', async () => {
+    const { startKeeper, startGuest, isHeld, watchdog, record, folder, bootID } = await host();
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    const keeper = startKeeper();
+    await isHeld();
+    await signal(keeper, 'SIGTERM');
+    await toEnd('the keeper to end', keeper);
+    await pause(WATCHDOG_MS + 1_000);
+    expect([record()?.watchdogMs, folder.readState(bootID), watchdog.isArmed]).toEqual([0, undefined, false]);
+    expect([lives(guest), watchdog.resets]).toEqual([true, 0]);
+  });
+
+  it('is not taken back while the storage does not take it: the keeper stays', async () => {
+    const { startKeeper, startGuest, isHeld, freeze, watchdog } = await host();
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
+    const keeper = startKeeper();
+    await isHeld();
+    freeze();
+    await signal(keeper, 'SIGTERM');
+    await toEnd('the guest to be killed', guest);
+    // It had to stay until then; with no guest left it may go.
+    await toEnd('the keeper to end', keeper);
+    expect(watchdog.resets).toBe(0);
+  });
+});
+
+function readable(read: () => unknown): boolean {
+  try {
+    return read() !== undefined;
+  } catch {
+    return false;
+  }
+}
