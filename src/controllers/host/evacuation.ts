@@ -1,3 +1,4 @@
+import type { Cluster } from '../../api/cluster.ts';
 import { Host, type HostStatus } from '../../api/host.ts';
 import { Migration } from '../../api/migration.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
@@ -7,7 +8,7 @@ import { keepsTogether } from '../../core/migration/together.ts';
 import { nameOf } from '../../core/model/names.ts';
 import { byName } from '../../core/model/order.ts';
 import { maintenanceOf } from '../../core/model/read-host.ts';
-import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
+import { type Change, keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
   Controller,
@@ -31,7 +32,7 @@ const AGAIN_MS = 15_000;
 
 /** Empties hosts that are in maintenance, and says how far each is. */
 export function evacuationController(deps: ControllerDependencies): Controller {
-  const { hosts, instances, migrations, nodes, virtualMachines } = deps.informers;
+  const { clusters, hosts, instances, migrations, nodes, virtualMachines } = deps.informers;
   const emptied = () =>
     hosts
       .list()
@@ -43,6 +44,7 @@ export function evacuationController(deps: ControllerDependencies): Controller {
     sources: [
       source(hosts, ({ key }) => [key, ...emptied()]),
       source(nodes),
+      source(clusters, (change) => (isOtherReserve(change) ? hosts.keys() : [])),
       source(instances, ({ object, ...change }) => [
         object.spec.host,
         ...('previous' in change ? [change.previous.spec.host] : []),
@@ -63,6 +65,10 @@ export function evacuationController(deps: ControllerDependencies): Controller {
   });
 }
 
+function isOtherReserve(change: Change<Cluster>): boolean {
+  return change.type !== 'updated' || change.object.metadata.generation !== change.previous.metadata.generation;
+}
+
 async function reconcile(
   key: ObjectKey,
   { signal, clock, log }: ReconcileContext,
@@ -74,11 +80,13 @@ async function reconcile(
   const now = clock.now();
   const host = withNode(cached, informers.nodes.get(key)?.spec?.unschedulable === true);
   // Most hosts, most of the time: their VMs need not be looked at.
-  const isUsual = maintenanceOf(host) === undefined && cached.status?.evacuation === undefined;
+  const isKeptEmpty = keptEmpty(key, deps);
+  const isUsual = maintenanceOf(host) === undefined && !isKeptEmpty && cached.status?.evacuation === undefined;
   const onHost = isUsual ? [] : informers.instances.byIndex(BY_HOST, key);
   const { move, stop, evacuation, untilMs } = nextEvacuationStep({
     nowMs: now.getTime(),
     host,
+    isKeptEmpty,
     evacuees: onHost
       .map((instance) => ({ instance, name: keyOf(instance) }))
       .toSorted(byName)
@@ -138,6 +146,12 @@ function migrationOf({ key, ruleGroup, failed }: Evacuee, { informers }: Control
   return { namespace, name: attempt, spec: { cause: 'Maintenance' as const, ...what } };
 }
 
+/** Whether VMs that a failover has brought to the host are to leave it again. */
+function keptEmpty(host: string, { inventories }: ControllerDependencies): boolean {
+  const reserve = inventories.reserves.reserveOf(inventories.clusterOf(host));
+  return reserve.type === 'FailoverHosts' && reserve.evacuate && reserve.hosts.has(host);
+}
+
 function maxPerHost(host: string, { inventories, informers }: ControllerDependencies): number {
   const cluster = inventories.clusterOf(host);
   return (cluster === undefined ? undefined : informers.clusters.get(cluster)?.spec.migration.maxPerHost) ?? 1;
@@ -178,6 +192,10 @@ function inMaintenance(evacuation: HostStatus['evacuation']): Omit<ConditionInpu
     return { type, status: 'False', reason: 'Disabled', message: 'the host takes VMs' };
   }
   const { cause, total, remaining, moving, blocked = [] } = evacuation;
+  if (cause === 'FailoverHost') {
+    const message = `the host takes VMs of dead hosts; ${remaining} that it has taken are to leave it again (spec.ha.admissionControl.failoverHosts.evacuate of its Cluster), ${moving} are being moved or wait for their turn, ${blocked.length} cannot be moved now (status.evacuation.blocked)`;
+    return { type, status: 'False', reason: 'FailoverHost', message };
+  }
   const why = cause === 'Spec' ? 'spec.maintenance is Evacuate' : 'its Node is cordoned';
   if (remaining === 0)
     return { type, status: 'True', reason: 'Empty', message: `no VM is on the host, and it takes none: ${why}` };

@@ -24,6 +24,8 @@ export interface EvacuationInput {
   /** Unix time, milliseconds. */
   readonly nowMs: number;
   readonly host: Host;
+  /** Its Cluster keeps it empty for failovers, and wants it empty again after one. */
+  readonly isKeptEmpty: boolean;
   /** VMs that are on the host, by name. */
   readonly evacuees: readonly Evacuee[];
   /** How many Migrations off the host may wait or run at once. */
@@ -35,15 +37,15 @@ export interface EvacuationStep {
   readonly move: readonly Evacuee[];
   /** Migrations that are not wanted any more: they have not begun, and the host is in maintenance no more. */
   readonly stop: readonly Migration[];
-  /** Undefined: the host is not in maintenance. */
+  /** Undefined: the host need not be emptied. */
   readonly evacuation: HostStatus['evacuation'];
   /** When something that failed is tried again (Unix time, milliseconds). Undefined: nothing waits. */
   readonly untilMs?: number;
 }
 
 /** What is done next to empty a host, and how far it is. */
-export function nextEvacuationStep({ nowMs, host, evacuees, atOnce }: EvacuationInput): EvacuationStep {
-  const cause = maintenanceOf(host);
+export function nextEvacuationStep({ nowMs, host, isKeptEmpty, evacuees, atOnce }: EvacuationInput): EvacuationStep {
+  const cause = maintenanceOf(host) ?? leftAgain(isKeptEmpty, evacuees);
   const ours = (migration: Migration) => migration.spec.cause === 'Maintenance';
   if (cause === undefined) {
     const waiting = evacuees
@@ -95,6 +97,11 @@ export function nextEvacuationStep({ nowMs, host, evacuees, atOnce }: Evacuation
     },
     ...(waits.length > 0 && { untilMs: Math.min(...waits) }),
   };
+}
+
+/** One that is kept empty, and is, has nothing to tell. */
+function leftAgain(isKeptEmpty: boolean, evacuees: readonly Evacuee[]): 'FailoverHost' | undefined {
+  return isKeptEmpty && evacuees.length > 0 ? 'FailoverHost' : undefined;
 }
 
 function hasBegun({ status }: Migration): boolean {

@@ -124,6 +124,41 @@ describe('VMs of a dead host', () => {
     ]);
   });
 
+  it('go to failover hosts before all others, as long as these have room', () => {
+    const hosts = [dead, host('h1'), host('h2', { allocatable: { cpuCores: 8, memoryBytes: 2 * GIB } })];
+    const all = ['a', 'b', 'c'].map((name) => lost(name));
+    expect(plan({ lost: all, inventory: inventoryOf({ hosts }), failoverHosts: new Set(['h2']) }).restarts).toEqual([
+      ['a', 'h2'],
+      ['b', 'h2'],
+      ['c', 'h1'],
+    ]);
+  });
+
+  it('find the room that admission control has kept for them, where spreading them would not', () => {
+    const room = (memoryGiB: number) => ({ allocatable: { cpuCores: 8, memoryBytes: memoryGiB * GIB } });
+    const inventory = inventoryOf({ hosts: [dead, host('h1', room(6)), host('h2', room(6))] });
+    // Spread, the two of 3 GiB would leave 3 GiB on each host, too little for the last one.
+    const all = [
+      lost('a', { memoryGiB: 3, priority: 'High' }),
+      lost('b', { memoryGiB: 3, priority: 'High' }),
+      lost('c', { memoryGiB: 6 }),
+    ];
+    expect(plan({ lost: all, inventory }).restarts).toEqual([
+      ['a', 'h1'],
+      ['b', 'h1'],
+      ['c', 'h2'],
+    ]);
+    // One whose host is busy waits for that one: on the other it would take the room of the last.
+    expect(plan({ lost: all, inventory, maxConcurrentPerHost: 1 })).toEqual({
+      restarts: [
+        ['a', 'h1'],
+        ['c', 'h2'],
+      ],
+      waiting: ['b'],
+      unplaceable: [],
+    });
+  });
+
   it('that belong apart are kept apart', () => {
     const members = ['default/a', 'default/b', 'default/c'];
     const inventory = inventoryOf({

@@ -27,7 +27,14 @@ function evacuee(name: string, changes: Partial<Evacuee> = {}): Evacuee {
 }
 
 function step(changes: Partial<EvacuationInput>) {
-  return nextEvacuationStep({ nowMs: NOW_MS, host: host(EVACUATE), evacuees: [], atOnce: 4, ...changes });
+  return nextEvacuationStep({
+    nowMs: NOW_MS,
+    host: host(EVACUATE),
+    isKeptEmpty: false,
+    evacuees: [],
+    atOnce: 4,
+    ...changes,
+  });
 }
 
 const stuck: Evacuee['plan'] = () => ({
@@ -107,6 +114,17 @@ describe('a host that is to be empty', () => {
     expect(
       step({ host: host({ evacuateWhenCordoned: false }, { nodeCordoned: true }), evacuees }).evacuation,
     ).toBeUndefined();
+  });
+});
+
+describe('a host that is kept empty for failovers', () => {
+  it('is left again by what a failover has brought there, and then has nothing to tell', () => {
+    const of = { host: host({}), isKeptEmpty: true };
+    const { move, evacuation } = step({ ...of, evacuees: [evacuee('a')] });
+    expect(names(move)).toEqual(['default/a']);
+    expect(evacuation).toMatchObject({ cause: 'FailoverHost', remaining: 1 });
+    expect(step(of)).toEqual({ move: [], stop: [], evacuation: undefined });
+    expect(step({ ...of, isKeptEmpty: false, evacuees: [evacuee('a')] }).move).toEqual([]);
   });
 });
 
