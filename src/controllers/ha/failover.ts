@@ -149,6 +149,8 @@ async function give(
   try {
     await deps.client.update(VirtualMachineInstance, changed, { signal });
   } catch (error) {
+    // An older placement would be ignored beside a newer one, and the VM taken for decided for ever.
+    deps.reservations.forget(key);
     deps.reservations.assume(key, instance.spec, instance.metadata.generation);
     if (error instanceof KubeError && error.isConflict()) {
       log.info({ virtualMachine: key }, 'the instance has changed meanwhile; it is looked at anew');

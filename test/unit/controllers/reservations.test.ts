@@ -44,6 +44,10 @@ describe('a placement that the cache does not show yet', () => {
     reservations.assume(KEY, spec('a', 2));
     reservations.assume(KEY, spec('b', 1));
     expect(reservations.placementOf(KEY)?.host).toBe('a');
+    reservations.forget(KEY);
+    reservations.assume(KEY, spec('b', 1));
+    expect(reservations.placementOf(KEY)?.host).toBe('b');
+    reservations.assume(KEY, spec('a', 2));
     reservations.assume(KEY, spec('b', 3));
     expect([reservations.onHost('a').memoryBytes, reservations.onHost('b').memoryBytes]).toEqual([0, GIB]);
   });
@@ -52,7 +56,10 @@ describe('a placement that the cache does not show yet', () => {
     reservations.assume(KEY, spec('a'));
     const sum = reservations.onHost('a');
     reservations.assume('default/other', spec('b'));
+    // Each new status brings the same spec again.
+    reservations.assume(KEY, spec('a'));
     expect(reservations.onHost('a')).toBe(sum);
+    expect([...reservations.keysOn('a')]).toEqual([KEY]);
     reservations.assume('default/third', spec('a'));
     expect(reservations.onHost('a')).toEqual({ cpuCores: 2, memoryBytes: 2 * GIB });
   });
