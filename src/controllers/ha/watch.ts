@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CONFIRM_FENCED_ANNOTATION } from '../../api/common/names.ts';
+import type { HAPolicySpec } from '../../api/ha-policy.ts';
 import { Host } from '../../api/host.ts';
 import type { HostAvailability } from '../../api/host-availability.ts';
 import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
@@ -15,7 +16,7 @@ import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
 import { askLeases } from './ask-leases.ts';
-import { BmcError, bmcFailure, bmcOf } from './bmc.ts';
+import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
 const CONCURRENCY = 64;
@@ -27,6 +28,9 @@ const MISSED_ONE_MS = 4_000;
 const SAME_TIME_MS = 60_000;
 /** Between two readings of a power that is being cut. */
 const READ_EVERY_MS = 250;
+
+/** A host that was asked so recently need not be asked again before an order to its BMC. */
+const ASKED_JUST_NOW_MS = 2_000;
 
 /** What this process knows of a host besides what the cache shows. */
 interface Memory {
@@ -112,7 +116,8 @@ async function reconcile(
   });
   await write(host, step.availability, memory, deps, context);
   if (step.fence) {
-    const outcome = await fence(host, choice.policy.fencing.timeoutSeconds * 1000, deps, context);
+    const outcome = await fence(host, choice.policy, deps, context);
+    if (outcome === 'Lives') return requeueAfter(1, 'it gives signs of life again');
     const after = afterFence(step.availability, outcome, context.clock.now().getTime());
     await write(host, after, memory, deps, context);
     return requeueAfter(1_000, 'its power was cut, or could not be');
@@ -157,22 +162,60 @@ async function readLease(
   }
 }
 
-/** Cuts the power and reads that it is off. The state that says so has been written before. */
+/** Thrown before an order to cut the power of a host that is back meanwhile. */
+class LivesAgain extends Error {}
+
+/**
+ * Cuts the power and reads that it is off. The state that says so has been written before.
+ * A BMC may be slow, and orders are repeated for as long as the policy allows: each is held back when the host has come back.
+ */
 async function fence(
   host: Host,
-  deadlineMs: number,
-  { client, openDevice }: ControllerDependencies,
+  policy: HAPolicySpec,
+  deps: ControllerDependencies,
   { signal, clock, log }: ReconcileContext,
-): Promise<FenceOutcome> {
+): Promise<FenceOutcome | 'Lives'> {
   log.warn({ host: host.metadata.name, bootID: host.status?.bootID }, 'cutting the power of the host');
+  const begunMs = clock.monotonicMs();
+  const open: OpenDevice = (bmc, credentials) => {
+    const device = deps.openDevice(bmc, credentials);
+    return {
+      readState: (within) => device.readState(within),
+      powerOn: (within) => device.powerOn(within),
+      forceOff: async (within) => {
+        if (await livesAgain(host, policy, clock.monotonicMs() - begunMs, deps, within)) throw new LivesAgain();
+        await device.forceOff(within);
+      },
+    };
+  };
   try {
-    const device = await bmcOf(host, client, openDevice, signal);
+    const device = await bmcOf(host, deps.client, open, signal);
+    const deadlineMs = policy.fencing.timeoutSeconds * 1000;
     const outcome = await confirmOff(device, { deadlineMs, intervalMs: READ_EVERY_MS, clock }, signal);
     return outcome.ok ? { ok: true } : { ok: false, message: outcome.message };
   } catch (error) {
+    if (error instanceof LivesAgain) {
+      log.warn({ host: host.metadata.name }, 'the host gives signs of life again: its power is not cut');
+      return 'Lives';
+    }
     if (!(error instanceof PowerError || error instanceof BmcError)) throw error;
     return { ok: false, message: error.message };
   }
+}
+
+async function livesAgain(
+  host: Host,
+  { failureDetection }: HAPolicySpec,
+  sinceAskedMs: number,
+  { heartbeats, askAgent }: ControllerDependencies,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const heartbeat = heartbeats.of(host.metadata.name);
+  if (heartbeat.kind === 'Seen' && heartbeat.silentMs < failureDetection.suspectAfterSeconds * 1000) return true;
+  // It was asked a moment ago, and a failover must not wait for it once more.
+  if (sinceAskedMs < ASKED_JUST_NOW_MS) return false;
+  const answer = await askAgent(host, signal);
+  return answer === 'Agent' || answer === 'NewAgent';
 }
 
 /** VMs that would run elsewhere, if only it were proven that they do not run there. */

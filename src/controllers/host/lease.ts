@@ -16,6 +16,6 @@ export function leaseKeyOf(host: string): string {
 }
 
 /** The host whose heartbeat a lease is; none for another lease. */
-export function hostsOfLease({ metadata: { name } }: Lease): string[] {
+export function hostsOfLease({ metadata: { name } }: Pick<Lease, 'metadata'>): string[] {
   return name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : [];
 }

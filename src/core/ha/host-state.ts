@@ -80,6 +80,9 @@ export function nextHostStep(input: HostInput): HostStep {
     answer === 'Agent' ||
     answer === 'NewAgent' ||
     (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
+  // Two copies may run until somebody has looked: that must not be overwritten by the next good news.
+  if (isAlive && sameBoot && before.reason === 'ProofContradicted')
+    return { availability: before, fence: false, againMs: ASK_EVERY_MS };
   if (isAlive) return online(input);
   if (sameBoot && before.state === 'Fencing') return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.

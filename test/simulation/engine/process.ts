@@ -18,10 +18,11 @@ export class Process {
   readonly #onKill: (() => void)[] = [];
   readonly #ending = new AbortController();
 
-  constructor(name: string, timeline: Timeline) {
+  /** @param skewMs how far the clock of its machine is ahead of the world's */
+  constructor(name: string, timeline: Timeline, skewMs = 0) {
     this.name = name;
     this.#timeline = timeline;
-    this.clock = new ProcessClock(this, timeline);
+    this.clock = new ProcessClock(this, timeline, skewMs);
     // Node keeps signals that others are made of, and with them all that waits for these, until they are aborted.
     timeline.onEnd(() => {
       this.kill();
@@ -86,14 +87,16 @@ export class Process {
 class ProcessClock implements Clock {
   readonly #process: Process;
   readonly #timeline: Timeline;
+  readonly #skewMs: number;
 
-  constructor(process: Process, timeline: Timeline) {
+  constructor(process: Process, timeline: Timeline, skewMs: number) {
     this.#process = process;
     this.#timeline = timeline;
+    this.#skewMs = skewMs;
   }
 
   now(): Date {
-    return new Date(EPOCH_MS + this.#timeline.nowMs);
+    return new Date(EPOCH_MS + this.#timeline.nowMs + this.#skewMs);
   }
 
   monotonicMs(): number {

@@ -53,6 +53,43 @@ export function randomScenario(seed: number): ScenarioInput {
   };
 }
 
+/** A cluster with high availability, hosts that die in many ways, BMCs that fail, and operators that are ended. */
+export function randomHaScenario(seed: number): ScenarioInput {
+  const random = seededRandom(seed);
+  const hosts = Array.from({ length: wholeNumber(random, 3, 6) }, (_, index) => `host-${index + 1}`);
+  const vms = Array.from({ length: wholeNumber(random, 4, 10) }, (_, index) => `vm-${index + 1}`);
+  const operators = Array.from({ length: wholeNumber(random, 1, 2) }, (_, index) => `operator-${index + 1}`);
+  const names = { hosts, vms, operators };
+  const moment = (): readonly [number, number] => {
+    const at = seconds(10 + random() * (HEAL_AT - 30));
+    return [at, seconds(Math.min(HEAL_AT - 1, at + 1 + random() * 50))];
+  };
+  const faults = Array.from({ length: wholeNumber(random, 2, 6) }, (_, index) => {
+    const [at, until] = moment();
+    return pick(random, HA_FAULTS)(random, names, at, until, index);
+  }).flat();
+  const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, (): Timed => {
+    const when = pick(random, ['availability Fencing', 'gets the order', 'availability Fenced', 'by proof']);
+    const [host, operator] = [pick(random, hosts), pick(random, operators)];
+    const actions: ActionInput[] = [
+      { do: 'killOperator', operator },
+      { do: 'pauseOperator', operator },
+      { do: 'powerOn', host },
+      { do: 'killAgent', host },
+      { do: 'resumeHost', host },
+    ];
+    return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
+  });
+  return {
+    cluster: { ...randomCluster(random, names), ha: {} },
+    events: {
+      runFor: HEAL_AT + BOUND,
+      settledFrom: HEAL_AT + 5,
+      events: [...pointed, ...faults.toSorted((a, b) => timeOf(a) - timeOf(b)), { at: HEAL_AT, do: 'healAll' }],
+    },
+  };
+}
+
 function randomCluster(random: Random, { hosts, vms, operators }: Names): ClusterPlanInput {
   const groups = random() < 0.4 ? [ruleGroup(random, vms)] : [];
   return {
@@ -166,6 +203,45 @@ const FAULTS: readonly Fault[] = [
   (random, { vms }, at) => [{ at, do: 'delete', kind: 'VirtualMachineInstance', name: pick(random, vms) }],
   (random, { vms }, at) => [{ at, do: 'tearInstanceAway', vm: pick(random, vms) }],
   (_random, _names, at, _until, number) => [{ at, do: 'createVM', vm: { name: `late-${number}` } }],
+];
+
+const cutOff: Fault = (random, { hosts }, at, until) => {
+  const host = pick(random, hosts);
+  return [
+    { at, do: 'isolate', host },
+    { at, do: 'cutApi', client: host },
+    { at: until, do: 'rejoin', host },
+    { at: until, do: 'healApi', client: host },
+  ];
+};
+
+const bmcFault: Fault = (random, { hosts }, at, until) => {
+  const host = pick(random, hosts);
+  const faults = [{ unreachable: true }, { wrongPassword: true }, { ignoresOrders: true }, { delayMs: 4_000 }];
+  return [
+    { at: Math.max(1, at - 10), do: 'bmc', host, ...pick(random, faults) },
+    { at: until, do: 'bmc', host },
+  ];
+};
+
+/** What high availability is there for, and what it must not take for that; no lies, which nothing helps against. */
+const HA_FAULTS: readonly Fault[] = [
+  onHost('powerOff', 'powerOn'),
+  onHost('powerOff', 'powerOn'),
+  onHost('pauseHost', 'resumeHost'),
+  onHost('pauseHost', 'resumeHost'),
+  onHost('pauseAgent', 'resumeAgent'),
+  onHost('removeAgent', 'installAgent'),
+  cutOff,
+  cutOff,
+  bmcFault,
+  bmcFault,
+  (random, { hosts }, at) => [{ at, do: 'reset', host: pick(random, hosts) }],
+  (random, { operators }, at) => [{ at, do: 'killOperator', operator: pick(random, operators) }],
+  (random, names, at, until) =>
+    onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
+  (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
+  migration,
 ];
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {

@@ -1,10 +1,18 @@
 import { type Outcome, runScenario } from '../scenario/run.ts';
 import { parseScenario, type ScenarioInput } from '../scenario/scenario.ts';
-import { randomScenario } from './random-scenario.ts';
+import { randomHaScenario, randomScenario } from './random-scenario.ts';
+
+/** First seed of a cluster with high availability. */
+export const HA_SEEDS_FROM = 1_000_000;
 
 /** Plays the random scenario of a seed, in the order of the same seed. */
 export async function runSeed(seed: number): Promise<Outcome> {
-  return await runInput(randomScenario(seed), seed);
+  return await runInput(scenarioOf(seed), seed);
+}
+
+/** Seeds from a million on are clusters with high availability. */
+export function scenarioOf(seed: number): ScenarioInput {
+  return seed >= HA_SEEDS_FROM ? randomHaScenario(seed) : randomScenario(seed);
 }
 
 export async function runInput(scenario: ScenarioInput, seed: number): Promise<Outcome> {

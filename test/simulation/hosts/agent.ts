@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly host: string;
   readonly address: string;
   readonly bootID: string;
+  /** By which its process proves to be the one that its report speaks of. */
+  readonly certificate: string;
   readonly client: KubeApi;
   readonly process: Process;
   readonly timeline: Timeline;
@@ -83,7 +85,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     guestCpus,
     bootID,
     agentVersion: 'simulated',
-    usage: { address, usagePort: 9445, usageCertificate: 'none' },
+    usage: { address, usagePort: 9445, usageCertificate: options.certificate },
     sealingKey: 'none',
     datastores: seenDatastores(datastores, options),
     switches: seenSwitches(switches),

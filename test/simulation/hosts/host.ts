@@ -14,6 +14,9 @@ import type { DaemonScope } from './procedures.ts';
 export interface HostOptions {
   readonly name: string;
   readonly address: string;
+  readonly systemUUID: string;
+  /** How far its clock is ahead. */
+  readonly clockSkewMs: number;
   readonly cpuCores: number;
   readonly memoryBytes: number;
   readonly timeline: Timeline;
@@ -39,6 +42,7 @@ const AGENT_RESTART_MS = 2_000;
 export class SimulatedHost implements Powered, Daemon {
   readonly name: string;
   readonly address: string;
+  readonly systemUUID: string;
   readonly disk: Disk = new Map();
   readonly #options: HostOptions;
   readonly #daemonListeners = new Set<(scope: DaemonScope | undefined) => void>();
@@ -49,6 +53,7 @@ export class SimulatedHost implements Powered, Daemon {
   #daemon: Process | undefined;
   #scope: DaemonScope | undefined;
   #agent: Process | undefined;
+  #agentStarts = 0;
   #power: PowerState = 'Off';
   /** An agent that somebody has stopped for good stays away. */
   #agentIsWanted = true;
@@ -56,6 +61,7 @@ export class SimulatedHost implements Powered, Daemon {
   constructor(options: HostOptions) {
     this.name = options.name;
     this.address = options.address;
+    this.systemUUID = options.systemUUID;
     this.#options = options;
   }
 
@@ -69,6 +75,20 @@ export class SimulatedHost implements Powered, Daemon {
 
   get hasAgent(): boolean {
     return this.#agent !== undefined;
+  }
+
+  /** Of the agent that answers whoever connects to it now. Undefined: none does. */
+  get answeringCertificate(): string | undefined {
+    return this.#agent === undefined || this.#agent.isPaused ? undefined : this.#certificate;
+  }
+
+  /** Whether the kernel takes connections for an agent that stands still. */
+  get listens(): boolean {
+    return this.isExecuting && this.#agent !== undefined;
+  }
+
+  get #certificate(): string {
+    return `certificate-${this.#agentStarts}-of-${this.name}`;
   }
 
   /** QEMU processes, none while it is off. */
@@ -198,8 +218,8 @@ export class SimulatedHost implements Powered, Daemon {
   #startDaemonAfter(delayMs: number): void {
     this.#afterInKernel(delayMs, (kernel) => {
       if (this.#daemon !== undefined || this.#hypervisor === undefined) return;
-      const { name, timeline, cpuCores, memoryBytes, targetAt } = this.#options;
-      const daemon = new Process(`libvirtd of ${name}`, timeline);
+      const { name, timeline, cpuCores, memoryBytes, systemUUID, clockSkewMs, targetAt } = this.#options;
+      const daemon = new Process(`libvirtd of ${name}`, timeline, clockSkewMs);
       if (kernel.isPaused) daemon.pause('kernel');
       this.#daemon = daemon;
       this.#scope = {
@@ -207,6 +227,7 @@ export class SimulatedHost implements Powered, Daemon {
         daemon,
         cpuCores,
         memoryBytes,
+        systemUUID,
         targetAt: (uri) => targetAt(name, uri),
       };
       for (const listener of [...this.#daemonListeners]) listener(this.#scope);
@@ -216,13 +237,15 @@ export class SimulatedHost implements Powered, Daemon {
   #startAgentAfter(delayMs: number): void {
     this.#afterInKernel(delayMs, () => {
       if (this.#agent !== undefined || !this.#agentIsWanted) return;
-      const { name, address, timeline, datastores, clientFor } = this.#options;
-      const agent = new Process(`agent of ${name}`, timeline);
+      const { name, address, timeline, datastores, clockSkewMs, clientFor } = this.#options;
+      const agent = new Process(`agent of ${name}`, timeline, clockSkewMs);
       this.#agent = agent;
+      this.#agentStarts++;
       const running = runAgent({
         host: name,
         address,
         bootID: `boot-${this.#boots}-of-${name}`,
+        certificate: this.#certificate,
         client: clientFor(agent),
         process: agent,
         timeline,

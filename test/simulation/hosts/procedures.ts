@@ -20,6 +20,8 @@ export interface DaemonScope {
   readonly daemon: Process;
   readonly cpuCores: number;
   readonly memoryBytes: number;
+  /** Of the machine's SMBIOS. */
+  readonly systemUUID: string;
   /** Finds the host that a libvirt URI names. Undefined: nobody answers there. */
   readonly targetAt: (uri: string) => MigrationTarget | undefined;
 }
@@ -30,8 +32,7 @@ type Procedures = {
 
 const KIB = 1024;
 const LIBVIRT_VERSION = 9_000_000n;
-const CAPABILITIES =
-  '<capabilities><host><cpu><model>Skylake</model><vendor>Intel</vendor></cpu></host></capabilities>';
+const CPU = '<cpu><model>Skylake</model><vendor>Intel</vendor></cpu>';
 const DOMAIN_CAPABILITIES =
   '<domainCapabilities><cpu><mode name="host-model" supported="yes"><model>Skylake</model></mode></cpu></domainCapabilities>';
 const GUEST_CPU = '<cpu><feature policy="require" name="aes"/></cpu>';
@@ -40,7 +41,9 @@ const GUEST_CPU = '<cpu><feature policy="require" name="aes"/></cpu>';
 export const PROCEDURES: Procedures = {
   connectGetLibVersion: () => ({ libVer: LIBVIRT_VERSION }),
   connectGetVersion: () => ({ hvVer: LIBVIRT_VERSION }),
-  connectGetCapabilities: () => ({ capabilities: CAPABILITIES }),
+  connectGetCapabilities: ({ systemUUID }) => ({
+    capabilities: `<capabilities><host><uuid>${systemUUID}</uuid>${CPU}</host></capabilities>`,
+  }),
   connectGetDomainCapabilities: () => ({ capabilities: DOMAIN_CAPABILITIES }),
   connectBaselineHypervisorCpu: () => ({ cpu: GUEST_CPU }),
   connectBaselineCpu: () => ({ cpu: GUEST_CPU }),

@@ -3,6 +3,8 @@ import { foreignDomainsUntouched } from './foreign-domains.ts';
 import { guestsKept } from './guests-kept.ts';
 import type { Invariant } from './invariant.ts';
 import { oneRunningCopy } from './one-running-copy.ts';
+import { onlyTheDeadAreFenced } from './only-the-dead-are-fenced.ts';
+import { proofBeforeRestart } from './proof-before-restart.ts';
 import { releasedWhenOff } from './released-when-off.ts';
 import { userIntentUntouched } from './user-intent.ts';
 import { volumesInUseStay } from './volumes-in-use.ts';
@@ -17,5 +19,7 @@ export function allInvariants(): readonly Invariant[] {
     releasedWhenOff,
     guestsKept,
     volumesInUseStay,
+    onlyTheDeadAreFenced(),
+    proofBeforeRestart,
   ];
 }

@@ -1,11 +1,14 @@
 import type { ApiServer, Commit } from '../api/server.ts';
 import type { Domain } from '../hosts/domain.ts';
 import type { SimulatedHost } from '../hosts/host.ts';
+import type { SimulatedBmc } from '../world/bmc.ts';
+import type { World } from '../world/world.ts';
 
 /** The world as invariants look at it. */
 export interface Seen {
   readonly hosts: readonly SimulatedHost[];
   readonly server: ApiServer;
+  readonly bmcs: ReadonlyMap<string, SimulatedBmc>;
 }
 
 /** What happened on a host to a domain, in the words of the log. */
@@ -24,4 +27,8 @@ export interface Invariant {
   readonly onCommit?: (commit: Commit, seen: Seen & { readonly byUser: boolean }) => string | undefined;
   /** Asked about everything that happens to a domain. */
   readonly onDomain?: (fact: DomainFact, seen: Seen) => string | undefined;
+  /** Told after every step of a world with high availability. */
+  readonly onStep?: (world: World) => void;
+  /** Asked when an operator orders the BMC of a host to cut the power. */
+  readonly onFence?: (host: SimulatedHost, operator: string, world: World) => string | undefined;
 }

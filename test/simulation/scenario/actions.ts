@@ -30,7 +30,8 @@ export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('failWrites'), client, share: z.number().min(0).max(1).default(1) }),
   z.strictObject({ do: z.literal('healApi'), client }),
   z.strictObject({ do: z.literal('compact') }),
-  z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([host, host]) }),
+  /** Between hosts, operators, and BMCs (`bmc-of-host-1`). */
+  z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([z.string(), z.string()]) }),
   z.strictObject({ do: z.enum(['isolate', 'rejoin']), host }),
   z.strictObject({ do: z.enum(['loseDatastore', 'bringDatastoreBack']), datastore: z.string(), host }),
   z.strictObject({
@@ -40,6 +41,7 @@ export const Action = z.discriminatedUnion('do', [
     wrongPassword: z.boolean().default(false),
     delayMs: z.int().default(0),
     lies: z.boolean().default(false),
+    ignoresOrders: z.boolean().default(false),
   }),
   z.strictObject({ do: z.enum(['guestShutsDown', 'guestCrashes', 'guestIgnoresPowerButton']), vm }),
   z.strictObject({ do: z.literal('create'), object: ClusterPlan.shape.objects.unwrap().element }),
@@ -231,7 +233,13 @@ function healAll(world: World): void {
   for (const link of world.links.values()) link.heal();
   world.network.heal();
   for (const [name, bmc] of world.bmcs) {
-    Object.assign(bmc.faults, { unreachable: false, wrongPassword: false, delayMs: 0, lies: false });
+    Object.assign(bmc.faults, {
+      unreachable: false,
+      wrongPassword: false,
+      delayMs: 0,
+      lies: false,
+      ignoresOrders: false,
+    });
     const each = world.host(name);
     each.resumeAgent();
     each.resume();

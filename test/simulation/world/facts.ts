@@ -28,13 +28,19 @@ const FIELDS: Readonly<Record<string, readonly (readonly [string, Read])[]>> = {
   virtualmachineinstances: [
     ['host', (object) => textAt(object, 'spec', 'host')],
     ['epoch', (object) => textAt(object, 'spec', 'epoch')],
+    ['by proof', (object) => textAt(object, 'spec', 'failover', 'proof')],
     ['wanted', (object) => textAt(object, 'spec', 'powerState')],
     ['migration', (object) => textAt(object, 'spec', 'migration', 'order')],
     phase,
     ['reason', (object) => textAt(object, 'status', 'reason')],
     ['migration is', (object) => textAt(object, 'status', 'migration', 'phase')],
   ],
-  hosts: [ready, ['InMaintenance', (object) => conditionAt(object, 'InMaintenance')]],
+  hosts: [
+    ready,
+    ['availability', (object) => stateAt(object, 'status', 'availability')],
+    ['FencingReady', (object) => conditionAt(object, 'FencingReady')],
+    ['InMaintenance', (object) => conditionAt(object, 'InMaintenance')],
+  ],
   migrations: [
     phase,
     ['to', (object) => textAt(object, 'status', 'targetHost')],
@@ -56,6 +62,11 @@ function textAt(object: unknown, ...path: readonly string[]): string | undefined
     object,
   );
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
+function stateAt(object: unknown, ...path: readonly string[]): string | undefined {
+  const state = textAt(object, ...path, 'state');
+  return state && `${state} (${textAt(object, ...path, 'reason')})`;
 }
 
 function conditionAt({ status }: KubeObject, type: string): string | undefined {

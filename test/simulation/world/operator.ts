@@ -1,3 +1,5 @@
+import type { AskAgent } from '../../../src/controllers/ha/ask-agent.ts';
+import type { OpenDevice } from '../../../src/controllers/ha/bmc.ts';
 import { createInformers } from '../../../src/controllers/informers.ts';
 import { OPERATOR_LEASE, operatorControllers } from '../../../src/controllers/operator.ts';
 import type { KubeApi } from '../../../src/kube/index.ts';
@@ -11,6 +13,9 @@ export interface OperatorOptions {
   readonly name: string;
   readonly timeline: Timeline;
   readonly clientFor: (process: Process, identity: string) => KubeApi;
+  /** How a process of it asks hosts' agents, and reaches their BMCs. */
+  readonly askAgentFor: (process: Process) => AskAgent;
+  readonly openDeviceFor: (process: Process) => OpenDevice;
   readonly onFact: (what: string) => void;
 }
 
@@ -64,7 +69,15 @@ export class SimulatedOperator {
       leaderElection: { client, lease: OPERATOR_LEASE, identity, leaseDurationMs: LEASE_MS, clock, onError },
       controllers: (leadership) => {
         onFact('leads');
-        const options = { client, identity, log, metrics, clock };
+        const options = {
+          client,
+          identity,
+          log,
+          metrics,
+          clock,
+          askAgent: this.#options.askAgentFor(process),
+          openDevice: this.#options.openDeviceFor(process),
+        };
         return operatorControllers(options, informers, leadership, onError).filter(
           ({ name }) => !NOT_SIMULATED.includes(name),
         );

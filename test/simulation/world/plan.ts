@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { API_VERSION } from '../../../src/api/common/names.ts';
+import { API_VERSION, SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
 import { parseBytes } from '../../../src/api/common/quantity.ts';
 import type { KubeObject } from '../../../src/kube/index.ts';
 
@@ -18,8 +18,14 @@ export const ClusterPlan = z.strictObject({
       foreignDomains: z.array(z.string()).default([]),
       /** Not switched on at the beginning. */
       off: z.boolean().default(false),
+      /** Whether `spec.power.bmc` names its BMC, where high availability is on. */
+      bmc: z.boolean().default(true),
+      /** How far its clock is ahead. */
+      clockSkewSeconds: z.number().default(0),
     }),
   ),
+  /** High availability is switched on, by a policy that says this. Absent: it is off. */
+  ha: z.record(z.string(), z.unknown()).optional(),
   datastores: z
     .array(
       z.strictObject({
@@ -40,6 +46,7 @@ export const ClusterPlan = z.strictObject({
         datastore: z.string().default('shared'),
         disk: z.boolean().default(true),
         runStrategy: z.enum(['Always', 'RerunOnFailure', 'Halted']).default('Always'),
+        ha: z.record(z.string(), z.unknown()).optional(),
       }),
     )
     .default([]),
@@ -64,7 +71,7 @@ export function objectsOf(plan: ClusterPlan): KubeObject[] {
     apiVersion: API_VERSION,
     kind: 'Cluster',
     metadata: { name: 'lab', annotations: { 'drover.dev/is-default-cluster': 'true' } },
-    spec: {},
+    spec: plan.ha === undefined ? {} : { ha: { enabled: true, policyName: 'policy' } },
   };
   return [
     ...(hasCluster ? [] : [cluster]),
@@ -74,23 +81,58 @@ export function objectsOf(plan: ClusterPlan): KubeObject[] {
       metadata: { name },
       spec: { type: 'Directory', path: pathOf(name), shared },
     })),
+    ...(plan.ha === undefined ? [] : haObjects(plan, plan.ha)),
     ...plan.objects.map((object) => withNamespace({ apiVersion: API_VERSION, ...object })),
     ...plan.vms.map((vm) => virtualMachine(vm)),
   ];
+}
+
+function haObjects({ hosts }: ClusterPlan, policy: Readonly<Record<string, unknown>>): KubeObject[] {
+  const encode = (text: string) => Buffer.from(text).toString('base64');
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'bmc', namespace: SYSTEM_NAMESPACE },
+    data: { username: encode('drover'), password: encode('secret') },
+  };
+  return [
+    secret,
+    { apiVersion: API_VERSION, kind: 'HAPolicy', metadata: { name: 'policy' }, spec: policy },
+    ...hosts
+      .filter(({ bmc }) => bmc)
+      .map(({ name }) => ({
+        apiVersion: API_VERSION,
+        kind: 'Host',
+        metadata: { name },
+        spec: { power: { bmc: { type: 'Redfish', address: bmcAddress(name), credentialsSecret: 'bmc' } } },
+      })),
+  ];
+}
+
+/** Name of a host's BMC in the network. */
+export function bmcAddress(host: string): string {
+  return `bmc-of-${host}`;
 }
 
 export function pathOf(datastore: string): string {
   return `/ds/${datastore}`;
 }
 
-const CLUSTER_SCOPED: readonly string[] = ['Cluster', 'Datastore', 'Host', 'VirtualSwitch', 'Node'];
+const CLUSTER_SCOPED: readonly string[] = ['Cluster', 'Datastore', 'HAPolicy', 'Host', 'VirtualSwitch', 'Node'];
 
 function withNamespace(object: KubeObject): KubeObject {
   if (CLUSTER_SCOPED.includes(object.kind)) return object;
   return { ...object, metadata: { namespace: 'default', ...object.metadata } };
 }
 
-export function virtualMachine({ name, memory, datastore, disk, runStrategy }: ClusterPlan['vms'][number]): KubeObject {
+export function virtualMachine({
+  name,
+  memory,
+  datastore,
+  disk,
+  runStrategy,
+  ha,
+}: ClusterPlan['vms'][number]): KubeObject {
   const volumeTemplate = { datastoreName: datastore, size: '10Gi' };
   return {
     apiVersion: API_VERSION,
@@ -101,6 +143,7 @@ export function virtualMachine({ name, memory, datastore, disk, runStrategy }: C
       memory: { size: memory },
       disks: disk ? [{ name: 'root', volumeTemplate }] : [],
       terminationGracePeriodSeconds: 20,
+      ...(ha !== undefined && { ha }),
     },
   };
 }

@@ -12,13 +12,14 @@ import { SimulatedHost } from '../hosts/host.ts';
 import type { MigrationTarget } from '../hosts/migrate.ts';
 import { allInvariants } from '../invariants/all.ts';
 import type { Invariant } from '../invariants/invariant.ts';
-import { SimulatedBmc } from './bmc.ts';
+import { askAgentOf } from './ask-agent.ts';
+import { bmcDevice, SimulatedBmc } from './bmc.ts';
 import { SimulatedDatastore } from './datastore.ts';
 import { factsOf } from './facts.ts';
 import { FactLog } from './log.ts';
 import { Network } from './network.ts';
 import { SimulatedOperator } from './operator.ts';
-import { type ClusterPlan, objectsOf, pathOf } from './plan.ts';
+import { bmcAddress, type ClusterPlan, objectsOf, pathOf } from './plan.ts';
 
 export interface WorldOptions {
   readonly plan: ClusterPlan;
@@ -54,6 +55,7 @@ export class World {
   readonly bmcs: ReadonlyMap<string, SimulatedBmc>;
   /** The way of each client to the API server, by the name of its host or operator. */
   readonly links: ReadonlyMap<string, Link>;
+  readonly isHighlyAvailable: boolean;
   readonly #random: Random;
   readonly #invariants: readonly Invariant[] = allInvariants();
   #broken: InvariantBroken | undefined;
@@ -62,6 +64,7 @@ export class World {
 
   constructor({ plan, seed, order }: WorldOptions) {
     this.#random = seededRandom(seed);
+    this.isHighlyAvailable = plan.ha !== undefined;
     this.timeline = new Timeline(
       order === 'fixed' ? { kind: 'fixed' } : { kind: 'random', random: seededRandom(seed + 1) },
     );
@@ -74,7 +77,7 @@ export class World {
     );
     this.#watch();
     this.hosts = plan.hosts.map((host, index) => this.#host(host, index));
-    this.bmcs = new Map(this.hosts.map((host) => [host.name, new SimulatedBmc(host, this.timeline)]));
+    this.bmcs = new Map(this.hosts.map((host) => [host.name, new SimulatedBmc(host, this.timeline, host.systemUUID)]));
     this.operators = operators.map((name) => this.#operator(name));
     for (const object of objectsOf(plan)) this.asUser(() => this.server.create(kindOf(object.kind), object));
     plan.hosts.forEach((host, index) => {
@@ -168,16 +171,23 @@ export class World {
     this.server.onCommit((commit) => {
       for (const fact of factsOf(commit)) this.fact('api', fact);
       for (const { name, onCommit } of this.#invariants) {
-        const how = onCommit?.(commit, { hosts: this.hosts ?? [], server: this.server, byUser: this.#byUser });
+        const how = onCommit?.(commit, {
+          hosts: this.hosts ?? [],
+          server: this.server,
+          bmcs: this.bmcs ?? new Map(),
+          byUser: this.#byUser,
+        });
         if (how !== undefined) this.#break(name, how);
       }
     });
   }
 
-  #host({ name, cpuCores, memory }: ClusterPlan['hosts'][number], index: number): SimulatedHost {
+  #host({ name, cpuCores, memory, clockSkewSeconds }: ClusterPlan['hosts'][number], index: number): SimulatedHost {
     return new SimulatedHost({
       name,
       address: `192.0.2.${index + 1}`,
+      systemUUID: `00000000-0000-4000-8000-${String(index + 1).padStart(12, '0')}`,
+      clockSkewMs: clockSkewSeconds * 1000,
       cpuCores,
       memoryBytes: memory,
       timeline: this.timeline,
@@ -196,6 +206,22 @@ export class World {
       name,
       timeline: this.timeline,
       clientFor: (process, identity) => this.#client(name, process, leadersOnly(this.server, identity)),
+      askAgentFor: (process) => askAgentOf(this, name, process),
+      openDeviceFor:
+        (process) =>
+        ({ address }) => {
+          const host = found(
+            this.hosts.find((each) => bmcAddress(each.name) === address),
+            `BMC at ${address}`,
+          );
+          return bmcDevice({
+            bmc: this.bmc(host.name),
+            process,
+            isReachable: () => this.network.reaches(name, address),
+            onSend: () => this.#onFence(host.name, name),
+            onOrder: () => this.fact(host.name, `its BMC gets the order of ${name} to cut the power`),
+          });
+        },
       onFact: (what) => this.fact(name, what),
     });
   }
@@ -227,16 +253,24 @@ export class World {
 
   #onDomain(host: string, domain: Domain, what: string): void {
     for (const { name, onDomain } of this.#invariants) {
-      const how = onDomain?.({ host, domain, what }, { hosts: this.hosts, server: this.server });
+      const how = onDomain?.({ host, domain, what }, this);
+      if (how !== undefined) this.#break(name, how);
+    }
+  }
+
+  #onFence(host: string, operator: string): void {
+    for (const { name, onFence } of this.#invariants) {
+      const how = onFence?.(this.host(host), operator, this);
       if (how !== undefined) this.#break(name, how);
     }
   }
 
   #check(): void {
+    if (this.isHighlyAvailable) for (const { onStep } of this.#invariants) onStep?.(this);
     if (this.#hasChanged) {
       this.#hasChanged = false;
       for (const { name, holds } of this.#invariants) {
-        const how = holds?.({ hosts: this.hosts, server: this.server });
+        const how = holds?.(this);
         if (how !== undefined) this.#break(name, how);
       }
     }
@@ -251,6 +285,7 @@ export class World {
 }
 
 export function kindOf(name: string): KindRef<KubeObject> {
+  if (name === 'Secret') return { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
   if (name === 'Node') return { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false };
   const kind = Object.values(KINDS).find((each) => each.kind === name);
   return found(kind, `kind ${name}`);

@@ -340,6 +340,18 @@ const ROWS: readonly Row[] = [
     reason: 'ProofContradicted',
   },
   {
+    it: 'whose proof was contradicted is shown so for as long as that boot lives',
+    given: input({ before: state('Suspect', { reason: 'ProofContradicted' }), answer: 'Agent' }),
+    state: 'Suspect',
+    reason: 'ProofContradicted',
+  },
+  {
+    it: 'is rid of a contradicted proof with its next boot',
+    given: input({ bootID: 'boot-2', before: state('Suspect', { reason: 'ProofContradicted' }) }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  {
     it: 'stays fenced while its agent has begun anew and has not told in which boot',
     given: input({ before: state('Fenced', fence({ confirmedAt: at(-1) })), answer: 'NewAgent' }),
     state: 'Fenced',
