@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Host } from '../../src/api/host.ts';
+import type { LabHost } from '../lab/host/lab-host.ts';
+import { LabWatchdog } from '../lab/host/watchdog.ts';
+import { KEEP_RUNNING } from '../lab/processes.ts';
+import { CHECKOUT } from './setup.ts';
+import { guestVM, Story } from './story.ts';
+
+const KEEPER = 'lease-keeper';
+const WATCHDOG_MS = 8_000;
+/** The issue's: a host is killed, and its VMs run elsewhere, without any BMC. */
+const GOAL_MS = 45_000;
+
+let story: Story;
+const watchdogs = new Map<string, LabWatchdog>();
+
+beforeAll(async () => {
+  story = await Story.open();
+  await story.hostsReady();
+  await story.apply({
+    apiVersion: 'drover.dev/v1alpha1',
+    kind: 'HAPolicy',
+    metadata: { name: 'by-lease' },
+    spec: { fencing: { order: ['StorageLease'] } },
+  });
+  await patchCluster({ ha: { enabled: true, policyName: 'by-lease' } });
+  await Promise.all(story.lab.hosts.map(guard));
+});
+
+afterAll(async () => {
+  for (const host of story.lab.hosts) {
+    await host.stopProcess(KEEPER);
+    watchdogs.get(host.name)?.close();
+  }
+  await patchCluster({ ha: null });
+  await story.kubectl(['delete', 'hapolicy', 'by-lease', '--ignore-not-found']);
+  await story.hostsReady();
+  await story.cleanUp();
+  await story.close();
+});
+
+const patchCluster = (spec: object) =>
+  story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '--patch', JSON.stringify({ spec })]);
+
+/** Gives a host a watchdog and a keeper, and waits until its silence would prove something. */
+async function guard(host: LabHost): Promise<void> {
+  const watchdog = new LabWatchdog({
+    socketPath: join(host.files.run, 'watchdog'),
+    timeoutMs: WATCHDOG_MS,
+    reset: () => void host.kill(),
+  });
+  // Its end takes the socket away, so it comes first.
+  watchdogs.get(host.name)?.close();
+  await watchdog.listen();
+  watchdogs.set(host.name, watchdog);
+  const program = join(CHECKOUT, 'src/bin/lease-keeper.ts');
+  await host.startProcess({
+    name: KEEPER,
+    command: KEEP_RUNNING,
+    args: [process.execPath, program, '--node-name', host.name, '--watchdog', '/run/watchdog'],
+  });
+  await story.when(Host, { name: host.name }, 'to be ready to be fenced', ({ status }) =>
+    Boolean(status?.conditions.some(({ type, reason }) => type === 'FencingReady' && reason === 'StorageLeaseHeld')),
+  );
+}
+
+describe('a host without BMC', () => {
+  let host = '';
+
+  it('whose agent dies alone is isolated, its VMs run on, and nobody resets it', async () => {
+    await story.apply(guestVM('leased'));
+    host = (await story.running('leased')).status?.host ?? '';
+    await story.says(host, 'leased', /counter=/);
+    await story.lab.stopAgent(host, 'killed');
+    await story.when(
+      Host,
+      { name: host },
+      'to be isolated',
+      ({ status }) => status?.availability?.state === 'Isolated',
+    );
+    // Longer than any proof would take.
+    await new Promise((resolve) => setTimeout(resolve, 40_000));
+    expect((await story.find(Host, { name: host }))?.status?.availability?.state).toBe('Isolated');
+    expect(await story.domains()).toContainEqual({ host, domain: 'default_leased' });
+    expect(watchdogs.get(host)?.resets).toBe(0);
+    await story.lab.startAgent(host);
+    await story.when(Host, { name: host }, 'to be online', ({ status }) => status?.availability?.state === 'Online');
+    expect((await story.vm('leased')).status?.epoch).toBe(1);
+  });
+
+  it('that dies is proven to be over by its lease, and its VMs run elsewhere in time', async () => {
+    const killedMs = performance.now();
+    await story.lab.killHost(host);
+    const vm = await story.vmWhen(
+      'leased',
+      'to run elsewhere',
+      ({ status }) => status?.host !== host && status?.phase === 'Running',
+    );
+    const tookMs = performance.now() - killedMs;
+    expect(vm.status?.lastFailover).toMatchObject({ from: host, proof: 'StorageLease' });
+    expect(tookMs).toBeLessThan(GOAL_MS);
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_leased')).toHaveLength(1);
+  });
+
+  it('is back with its next boot', async () => {
+    await story.lab.powerOn(host);
+    await story.when(Host, { name: host }, 'to be online', ({ status }) => status?.availability?.state === 'Online');
+    await guard(story.lab.host(host));
+  });
+});
