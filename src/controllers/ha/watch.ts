@@ -26,6 +26,8 @@ const PASS_TIMEOUT_MS = 660_000;
 const MISSED_ONE_MS = 4_000;
 /** Hosts whose loss is so young count as lost at the same time. */
 const SAME_TIME_MS = 60_000;
+/** A host that has fallen silent is a suspect, and gets no VMs, also while its BMC takes its time. */
+const FIRST_READING_MS = 1_500;
 /** Between two readings of a power that is being cut. */
 const READ_EVERY_MS = 250;
 
@@ -82,21 +84,7 @@ async function reconcile(
     return done;
   }
   const before = knownOf(host, memory);
-  const heartbeat = deps.heartbeats.of(key);
-  const isSuspicious =
-    heartbeat.silentMs >= choice.policy.failureDetection.suspectAfterSeconds * 1000 ||
-    (before?.bootID === bootID && before.state !== 'Online');
-  const isFenced = before?.bootID === bootID && before.state === 'Fenced';
-  const order = choice.policy.fencing.order;
-  const [answer, power, lease] = await Promise.all([
-    isSuspicious ? deps.askAgent(host, context.signal) : undefined,
-    isSuspicious && !isFenced && order.includes('BMC')
-      ? readPower(host, deps, context.signal)
-      : ({ kind: 'None', message: 'it was not asked' } as const),
-    isSuspicious && !isFenced && order.includes('StorageLease')
-      ? readLease(key, bootID, deps, context)
-      : ({ kind: 'None' } as const),
-  ]);
+  const { answer, power, lease } = await ask(host, bootID, before, choice.policy, deps, context);
   memory.unanswered = answer === 'Nobody' ? memory.unanswered + 1 : 0;
   const step = nextHostStep({
     nowMs: context.clock.now().getTime(),
@@ -127,6 +115,50 @@ async function reconcile(
 
 function knownOf({ metadata, status }: Host, { written }: Memory): HostAvailability | undefined {
   return written?.uid === metadata.uid ? written.availability : status?.availability;
+}
+
+/** Asks everybody who may know of a host that is silent, all at once. One that gives signs of life is asked nothing. */
+async function ask(
+  host: Host,
+  bootID: string,
+  before: HostAvailability | undefined,
+  { failureDetection, fencing: { order } }: HAPolicySpec,
+  deps: ControllerDependencies,
+  context: ReconcileContext,
+): Promise<Pick<HostInput, 'answer' | 'power' | 'lease'>> {
+  const { name } = host.metadata;
+  const state = before?.bootID === bootID ? before.state : 'Online';
+  const isSilent = deps.heartbeats.of(name).silentMs >= failureDetection.suspectAfterSeconds * 1000;
+  if (!isSilent && state === 'Online') return { answer: undefined, power: NOT_ASKED, lease: { kind: 'None' } };
+  const wantsProof = state !== 'Fenced';
+  const read = (signal: AbortSignal) => readPower(host, deps, signal);
+  const firstReading = () => notLaterThan(FIRST_READING_MS, read, NOT_YET, context);
+  const reading = () => (state === 'Online' ? firstReading() : read(context.signal));
+  const [answer, power, lease] = await Promise.all([
+    deps.askAgent(host, context.signal),
+    wantsProof && order.includes('BMC') ? reading() : NOT_ASKED,
+    wantsProof && order.includes('StorageLease') ? readLease(name, bootID, deps, context) : ({ kind: 'None' } as const),
+  ]);
+  return { answer, power, lease };
+}
+
+const NOT_ASKED = { kind: 'None', message: 'it was not asked' } as const;
+const NOT_YET = { kind: 'Failed', message: 'its BMC has not answered yet' } as const;
+
+/** What comes of the work, or `late` when that takes longer. */
+async function notLaterThan<T>(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: T,
+  { signal, clock }: ReconcileContext,
+): Promise<T> {
+  const over = new AbortController();
+  try {
+    const either = AbortSignal.any([signal, over.signal]);
+    return await Promise.race([work(either), clock.sleep(ms, either).then(() => late)]);
+  } finally {
+    over.abort();
+  }
 }
 
 async function readPower(

@@ -23,9 +23,6 @@ done
 mount --bind "$shared" /var/lib/drover/datastores/shared
 # Last, because the folders above may lie below it.
 mount --bind "$run" /run
-# Each power-on is a boot of its own.
-cat /proc/sys/kernel/random/uuid >/run/boot-id
-mount --bind /run/boot-id /proc/sys/kernel/random/boot_id
 : >/run/host-is-up
 
 while sleep 2147483647 & wait; do :; done

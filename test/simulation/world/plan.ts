@@ -26,6 +26,8 @@ export const ClusterPlan = z.strictObject({
   ),
   /** High availability is switched on, by a policy that says this. Absent: it is off. */
   ha: z.record(z.string(), z.unknown()).optional(),
+  /** Room that is kept for failovers (Cluster.spec.ha.admissionControl). Absent: none, so that all that fits is started. */
+  admissionControl: z.record(z.string(), z.unknown()).default({ type: 'Disabled' }),
   datastores: z
     .array(
       z.strictObject({
@@ -71,7 +73,10 @@ export function objectsOf(plan: ClusterPlan): KubeObject[] {
     apiVersion: API_VERSION,
     kind: 'Cluster',
     metadata: { name: 'lab', annotations: { 'drover.dev/is-default-cluster': 'true' } },
-    spec: plan.ha === undefined ? {} : { ha: { enabled: true, policyName: 'policy' } },
+    spec:
+      plan.ha === undefined
+        ? {}
+        : { ha: { enabled: true, policyName: 'policy', admissionControl: plan.admissionControl } },
   };
   return [
     ...(hasCluster ? [] : [cluster]),
