@@ -43,7 +43,10 @@ async function host({ watchdog: hasWatchdog = true } = {}) {
 
   const start = (command: string, args: readonly string[]) => {
     const enter = ['--target', `${firstPid}`, '--pid', '--mount', '--', command, ...args];
-    return spawn('nsenter', enter, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn('nsenter', enter, { stdio: ['ignore', 'ignore', 'inherit'] });
+    // It stands still with the process that it waits for.
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
   };
   const startKeeper = () =>
     start(process.execPath, [
