@@ -21,7 +21,8 @@ export function namespacesOf(pid: number): string[] {
   } catch (error) {
     const facts = factsOf(pid);
     if (facts === undefined || facts.state === 'Z') return [];
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return [];
+    // One that is just ending has given its namespaces back before it counts as dead.
+    if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'ENOENT')) return [];
     throw error;
   }
 }

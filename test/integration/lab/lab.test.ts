@@ -47,6 +47,8 @@ describe('a whole lab', () => {
     await first.close();
     const before = pids();
     expect(Object.keys(before)).toEqual([
+      'bmc.host-1',
+      'bmc.power-board',
       'credentials-keeper',
       'etcd',
       'host-1',
@@ -63,7 +65,15 @@ describe('a whole lab', () => {
     await second.close();
     const after = pids();
     expect(Object.keys(after)).toEqual(Object.keys(before));
-    for (const name of ['etcd', 'kube-apiserver', 'kube-controller-manager', 'operator', 'credentials-keeper']) {
+    for (const name of [
+      'bmc.host-1',
+      'bmc.power-board',
+      'etcd',
+      'kube-apiserver',
+      'kube-controller-manager',
+      'operator',
+      'credentials-keeper',
+    ]) {
       expect([name, after[name]]).toEqual([name, before[name]]);
     }
     expect(after['host-1']).not.toBe(before['host-1']);
