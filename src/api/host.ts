@@ -274,7 +274,7 @@ const HostStatus = z
           }),
           answers: z.string().max(64).optional().meta({
             description:
-              'The `endedAt` of the break that the source could not tell the end of: the domain was looked for after it. Absent: there was none.',
+              'The time of the break that the source could not tell the end of, or of the end of the source: the domain was looked for after it. Absent: nobody has asked.',
           }),
         }),
       )

@@ -46,6 +46,10 @@ export const InstanceMigration = z
     sealedUserData: Sealed.optional().meta({
       description: 'user-data from a Secret, sealed for the target. Absent: none, or plain.',
     }),
+    sourceFencedAt: z.string().max(64).optional().meta({
+      description:
+        'When the boot of the source in which the VM ran was proven to be over (RFC 3339). The target ends a copy that has never run, and says in its Host what it has. Absent: the source is not known to be off.',
+    }),
   })
   .meta({ description: 'The migration that is under way. Absent: none.' });
 

@@ -20,6 +20,8 @@ import { nodeInformer } from './host/node.ts';
 export const BY_VOLUME = 'volume';
 /** Index of instances by host. */
 export const BY_HOST = 'host';
+/** Index of instances by the host that they are being moved to. */
+export const BY_TARGET = 'target';
 /** Index of instances by the key of the Migration that they are in. */
 export const BY_MIGRATION = 'migration';
 /** Index of Migrations by the key of the RuleGroup that they move. */
@@ -57,6 +59,7 @@ export function createInformers(client: KubeApi, clock: Clock, onError: (error: 
       fieldManagers: [],
       indexes: {
         [BY_HOST]: ({ spec }) => [spec.host],
+        [BY_TARGET]: ({ spec }) => (spec.migration === undefined ? [] : [spec.migration.targetHost]),
         [BY_MIGRATION]: ({ metadata, spec }) =>
           spec.migration === undefined ? [] : [`${metadata.namespace}/${spec.migration.name}`],
         [BY_VOLUME]: ({ metadata, spec }) => spec.disks.map(({ volumeName }) => `${metadata.namespace}/${volumeName}`),

@@ -5,3 +5,9 @@
 export function domainName(vm: { readonly namespace: string; readonly name: string }): string {
   return `${vm.namespace}_${vm.name}`;
 }
+
+/** The VM that a domain of this name is for: namespace/name. Undefined: no VM has such a domain. */
+export function keyOfDomain(domain: string): string | undefined {
+  const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(domain) ?? [];
+  return namespace === undefined || name === undefined ? undefined : `${namespace}/${name}`;
+}

@@ -1,5 +1,5 @@
 /** The room's public interface: other rooms import from here. */
-export { domainName } from './domain-name.ts';
+export { domainName, keyOfDomain } from './domain-name.ts';
 export { domainXml, type HostSide, type Intent, identityOf } from './domain-xml.ts';
 export { type DomainFacts, domainFacts } from './facts.ts';
 export { bareIdentityElement, type DomainIdentity, METADATA_PREFIX, METADATA_URI } from './identity.ts';

@@ -28,6 +28,8 @@ export interface DomainEventsOptions {
   readonly onStop: (entry: DomainEntry, stop: Stop) => void;
   /** A job of a domain (by UUID) has ended, with these figures. */
   readonly onJobCompleted: (uuid: string, params: JobParameters) => void;
+  /** Memory of a domain of this name begins to come from another host. */
+  readonly onReceiving: (name: string) => void;
   /** Something happened that the table cannot follow: a listing is needed. */
   readonly onUnclear: () => void;
 }
@@ -53,9 +55,9 @@ function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: Event
   switch (event) {
     case LifecycleEvent.STARTED:
       // Its memory is still on its way here: nothing is asked of it before it runs, which another event tells.
-      if (detail === StartedDetail.MIGRATED) return;
+      if (detail === StartedDetail.MIGRATED) options.onReceiving(dom.name);
       // Known or not: one that was listed while libvirt was starting it is in another state now.
-      if (underWay === undefined) onUnclear();
+      else if (underWay === undefined) onUnclear();
       return;
     case LifecycleEvent.RESUMED:
       if (isKnown) table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Stop } from '../../core/instance/index.ts';
-import { domainName } from '../../domain/index.ts';
+import { domainName, keyOfDomain } from '../../domain/index.ts';
 import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
 import { Incoming } from '../migrations/incoming.ts';
@@ -85,6 +85,7 @@ export class Instances {
     this.incoming = new Incoming({
       incoming: deps.incoming,
       files: deps.files,
+      libvirt,
       table: this.#table,
       prepare: async (instance) => {
         // So that what is made now is removed when the VM does not come.
@@ -150,6 +151,10 @@ export class Instances {
         starting: this.#starting,
         onStop: (entry, stop) => this.#onStop(entry, stop),
         onJobCompleted: (uuid, params) => this.#outgoing.onCompleted(uuid, params),
+        onReceiving: (name) => {
+          const key = keyOfDomain(name);
+          if (key !== undefined) this.incoming.onReceiving(key);
+        },
         onUnclear: () => this.#listing.soon(),
       }),
     ];
@@ -223,10 +228,10 @@ export class Instances {
   /** Of whichever VM it has the name or the UUID: a foreign domain may be in a VM's way. */
   #enqueueDomain(entry: DomainEntry | undefined): void {
     if (entry === undefined) return;
-    const [, namespace, name] = /^([^_]+)_([^_]+)$/.exec(entry.name) ?? [];
-    if (namespace !== undefined && name !== undefined) {
-      this.controller.enqueue(`${namespace}/${name}`);
-      this.incoming.onDomainChange(`${namespace}/${name}`);
+    const key = keyOfDomain(entry.name);
+    if (key !== undefined) {
+      this.controller.enqueue(key);
+      this.incoming.onDomainChange(key);
     }
     this.#enqueueUuid(entry.uuid);
   }

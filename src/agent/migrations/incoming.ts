@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import type { IncomingMigration } from '../../api/host.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { questionOf } from '../../core/migration/next-step.ts';
 import { domainName } from '../../domain/index.ts';
 import type { HostFiles } from '../../host/index.ts';
 import type { ObjectKey, SharedInformer } from '../../kube/index.ts';
-import { DomainState } from '../../libvirt/index.ts';
+import { DomainState, isLibvirtError, type Libvirt, PausedReason } from '../../libvirt/index.ts';
 import {
   type Clock,
   CodedError,
@@ -22,6 +23,7 @@ export interface IncomingOptions {
   /** Instances that move to this host. */
   readonly incoming: SharedInformer<VirtualMachineInstance>;
   readonly files: HostFiles;
+  readonly libvirt: Libvirt;
   readonly table: DomainTable;
   /** Makes what QEMU needs besides disks: bridges and the seed. @throws CodedError, Error when it cannot be made. */
   readonly prepare: (instance: VirtualMachineInstance) => Promise<void>;
@@ -37,6 +39,8 @@ interface Arrival {
   readonly uid: string;
   report: IncomingMigration;
   isPrepared: boolean;
+  /** libvirt has begun to make a copy in this boot; the table does not list it before it runs. */
+  hasBegun: boolean;
 }
 
 const RETRY_MS = 1_000;
@@ -82,6 +86,14 @@ export class Incoming {
     if (this.#arrivals.has(key)) this.controller.enqueue(key);
   }
 
+  /** libvirt begins to make a copy of it here. */
+  onReceiving(key: ObjectKey): void {
+    const arrival = this.#arrivals.get(key);
+    if (arrival === undefined) return;
+    arrival.hasBegun = true;
+    this.controller.enqueue(key);
+  }
+
   async #reconcile(key: ObjectKey, { log }: ReconcileContext): Promise<Result> {
     const instance = this.#options.incoming.get(key);
     const migration = instance?.spec.migration;
@@ -100,9 +112,10 @@ export class Incoming {
       virtualMachine: key,
       ready: obstacle === undefined,
       ...(obstacle && { reason: obstacle.reason, message: obstacle.message.slice(0, 1024) }),
-      ...(await this.#domainOf(instance)),
+      ...(await this.#domainOf(instance, arrival?.hasBegun ?? false)),
     };
-    this.#arrivals.set(key, { uid: migration.uid, report, isPrepared: obstacle === undefined });
+    const hasBegun = this.#arrivals.get(key)?.hasBegun === true && known?.uid === migration.uid;
+    this.#arrivals.set(key, { uid: migration.uid, report, isPrepared: obstacle === undefined, hasBegun });
     if (JSON.stringify(arrival?.report) !== JSON.stringify(report)) this.#changed();
     return obstacle === undefined ? done : requeueAfter(RETRY_MS, obstacle.message);
   }
@@ -126,18 +139,42 @@ export class Incoming {
   }
 
   /**
-   * The copy here. After a break that the source could not tell the end of, libvirt itself is asked: what it says then is
-   * the answer to that break, and not to something earlier.
+   * The copy here. After a break that the source could not tell the end of, or after its death, libvirt itself is asked: what it
+   * says then is the answer to that question, and not to something earlier.
    */
-  async #domainOf(instance: VirtualMachineInstance): Promise<Pick<IncomingMigration, 'domain' | 'answers'>> {
+  async #domainOf(
+    instance: VirtualMachineInstance,
+    hasBegun: boolean,
+  ): Promise<Pick<IncomingMigration, 'domain' | 'answers'>> {
     const { table } = this.#options;
-    const { migration: told } = instance.status ?? {};
-    const breakAt = told?.phase === 'Unclear' && told.uid === instance.spec.migration?.uid ? told.endedAt : undefined;
-    if (breakAt !== undefined) await table.resync();
-    const { namespace = '', name } = instance.metadata;
-    const entry = table.byName(domainName({ namespace, name }));
-    const domain = domainWord(entry, instance);
-    return { domain, ...(breakAt !== undefined && table.isCurrent && { answers: breakAt }) };
+    const question = questionOf(instance);
+    if (question !== undefined) await table.resync();
+    const isSourceOff = instance.spec.migration?.sourceFencedAt !== undefined;
+    if (isSourceOff && table.isCurrent) await this.#endUnfinished(instance);
+    const entry = this.#copyOf(instance);
+    if (question !== undefined && table.isCurrent) return { domain: domainWord(entry), answers: question };
+    return { domain: entry === undefined && hasBegun ? 'Receiving' : domainWord(entry) };
+  }
+
+  /** Nothing more comes for a copy that has never run, or that has not all of its memory yet: it is no VM, and never will be. */
+  async #endUnfinished(instance: VirtualMachineInstance): Promise<void> {
+    const { libvirt, table, log } = this.#options;
+    const entry = this.#copyOf(instance);
+    if (entry === undefined || !isUnfinished(entry)) return;
+    log.warn({ domain: entry.name }, 'destroying a copy that has not arrived: its source is off');
+    try {
+      const { uuid, name, id } = entry;
+      await libvirt.call('domainDestroyFlags', { dom: { uuid, name, id } });
+    } catch (error) {
+      // libvirt has found out by itself.
+      if (!isLibvirtError(error, 'NO_DOMAIN')) throw error;
+    }
+    table.remove(entry.uuid);
+  }
+
+  #copyOf({ metadata: { namespace = '', name }, spec }: VirtualMachineInstance): DomainEntry | undefined {
+    const entry = this.#options.table.byName(domainName({ namespace, name }));
+    return entry?.identity?.virtualMachineUID === spec.virtualMachineUID ? entry : undefined;
   }
 
   #changed(): void {
@@ -145,7 +182,21 @@ export class Incoming {
   }
 }
 
-function domainWord(entry: DomainEntry | undefined, { spec }: VirtualMachineInstance): IncomingMigration['domain'] {
-  if (entry?.identity?.virtualMachineUID !== spec.virtualMachineUID) return 'Absent';
-  return entry.state === DomainState.PAUSED ? 'Receiving' : 'Running';
+function domainWord(entry: DomainEntry | undefined): IncomingMigration['domain'] {
+  if (entry === undefined) return 'Absent';
+  return isUnfinished(entry) ? 'Receiving' : 'Running';
+}
+
+/** A guest that ran here and was paused for another cause has arrived. */
+function isUnfinished({ state, reason }: DomainEntry): boolean {
+  if (state !== DomainState.PAUSED) return false;
+  switch (reason) {
+    case PausedReason.IOERROR:
+    case PausedReason.USER:
+    case PausedReason.WATCHDOG:
+    case PausedReason.FROM_SNAPSHOT:
+      return false;
+    default:
+      return true;
+  }
 }

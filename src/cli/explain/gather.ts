@@ -11,7 +11,7 @@ import { type ClusterChoice, clusterOf, membershipOf } from '../../core/cluster/
 import { readCluster } from '../../core/cluster/read-cluster.ts';
 import { FailoverReserve, failoverHostsOf, type Reserve, reserveOf } from '../../core/ha/admission.ts';
 import { policyOf } from '../../core/ha/policy.ts';
-import { proofFor, shouldRun } from '../../core/ha/proof.ts';
+import { isProvenOff, shouldRun } from '../../core/ha/proof.ts';
 import { byUrgency, type ProtectedVirtualMachine } from '../../core/ha/urgency.ts';
 import type { Fleet } from '../../core/ha/what-if.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
@@ -71,7 +71,7 @@ export async function gather(
     input: {
       ...needsOf(vm, world),
       instance,
-      isProvenOff: instance !== undefined && proofFor(instance, itsHost) !== undefined,
+      isProvenOff: instance !== undefined && isProvenOff(instance, itsHost),
       inventory,
       admission:
         reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),

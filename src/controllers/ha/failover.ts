@@ -18,6 +18,7 @@ import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
 import { gather } from '../virtual-machine/gather.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
+import { readPower } from './watch.ts';
 
 /** How soon VMs that found no host are looked at again, although nothing has changed that it could be seen by. */
 const AGAIN_MS = 10_000;
@@ -106,6 +107,12 @@ function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
   });
 }
 
+async function isOffNow(name: string, deps: ControllerDependencies, signal: AbortSignal): Promise<boolean> {
+  const host = deps.informers.hosts.get(name);
+  const power = host && (await readPower(host, deps, signal));
+  return power?.kind === 'Read' && power.state === 'Off';
+}
+
 /** VMs that hosts have been given because others died, and do not run yet. */
 function startingOn(hosts: readonly Host[], { informers }: ControllerDependencies): ReadonlyMap<string, number> {
   return new Map(
@@ -128,6 +135,13 @@ async function give(
   { signal, log, clock }: ReconcileContext,
 ): Promise<void> {
   const key = keyOf(instance);
+  if (proof.needsReading && !(await isOffNow(fromHost, deps, signal))) {
+    log.warn(
+      { virtualMachine: key, host: fromHost },
+      'it came by a migration, and its BMC does not read that it is off',
+    );
+    return;
+  }
   const epoch = Math.max(instance.spec.epoch, vm.status?.epoch ?? 0) + 1;
   const failover: VirtualMachineInstanceSpec['failover'] = {
     fromHost,

@@ -5,7 +5,7 @@ import { Host } from '../../api/host.ts';
 import type { HostAvailability } from '../../api/host-availability.ts';
 import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
 import { policyOf } from '../../core/ha/policy.ts';
-import { needsProof, shouldRun } from '../../core/ha/proof.ts';
+import { needsProof, proofOfHost, shouldRun } from '../../core/ha/proof.ts';
 import { judgeLease } from '../../core/ha/storage-lease.ts';
 import { keyOf, type ObjectKey } from '../../kube/index.ts';
 import { confirmOff, PowerError } from '../../power/index.ts';
@@ -13,7 +13,7 @@ import { Controller, done, type ReconcileContext, type Result, requeueAfter, sou
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
-import { BY_HOST } from '../informers.ts';
+import { BY_HOST, BY_TARGET } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
 import { askLeases } from './ask-leases.ts';
 import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
@@ -161,9 +161,10 @@ async function notLaterThan<T>(
   }
 }
 
-async function readPower(
+/** What its BMC reads now. Whatever is wrong with it comes back in words. */
+export async function readPower(
   host: Host,
-  { client, openDevice }: ControllerDependencies,
+  { client, openDevice }: Pick<ControllerDependencies, 'client' | 'openDevice'>,
   signal: AbortSignal,
 ): Promise<HostInput['power']> {
   try {
@@ -252,10 +253,14 @@ async function livesAgain(
 
 /** VMs that would run elsewhere, if only it were proven that they do not run there. */
 function toRecoverOn(host: string, { informers }: ControllerDependencies): number {
-  return informers.instances.byIndex(BY_HOST, host).filter((instance) => {
-    const vm = informers.virtualMachines.get(keyOf(instance));
-    return needsProof(instance) && shouldRun(vm, instance);
-  }).length;
+  const { instances, virtualMachines, hosts } = informers;
+  // Those that were on their way to it wait, too, when the host is dead that they come from.
+  const coming = instances
+    .byIndex(BY_TARGET, host)
+    .filter((instance) => proofOfHost(instance, hosts.get(instance.spec.host)) !== undefined);
+  return [...instances.byIndex(BY_HOST, host), ...coming].filter(
+    (instance) => needsProof(instance) && shouldRun(virtualMachines.get(keyOf(instance)), instance),
+  ).length;
 }
 
 /** How many hosts a Cluster has, and how many of them went silent at about the same time. */

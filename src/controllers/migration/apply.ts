@@ -4,6 +4,8 @@ import type { Migration } from '../../api/migration.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { InstanceMigration } from '../../api/virtual-machine-instance-migration.ts';
+import { claimedBootOf } from '../../core/ha/proof.ts';
+import { bootOfCopy } from '../../core/migration/copy.ts';
 import type { MigrationPlan } from '../../core/migration/preconditions.ts';
 import { keyOf } from '../../kube/index.ts';
 import { CodedError } from '../../runtime/index.ts';
@@ -62,12 +64,12 @@ function instanceMigration({ metadata }: Migration, { instance, target, settings
 /** Tells the hosts of the VM what to do next. */
 export async function give(
   instance: VirtualMachineInstance,
-  order: InstanceMigration['order'],
+  change: Partial<Pick<InstanceMigration, 'order' | 'sourceFencedAt'>>,
   deps: Deps,
   signal: AbortSignal,
 ): Promise<number> {
   const { migration, ...spec } = instance.spec;
-  return await write(instance, { ...spec, ...(migration && { migration: { ...migration, order } }) }, deps, signal);
+  return await write(instance, { ...spec, ...(migration && { migration: { ...migration, ...change } }) }, deps, signal);
 }
 
 /** Makes the target the VM's host: one write, by which one host's right to start it ends and the other's begins. */
@@ -77,14 +79,16 @@ export async function switchHost(
   deps: Deps,
   signal: AbortSignal,
 ): Promise<number> {
-  // The target runs it already, in whichever boot.
+  // The target runs it already: in the boot in which it has told of its copy, or in one that it has yet to tell.
   const { migration, bootID: _, ...spec } = instance.spec;
   if (migration === undefined) return instance.metadata.generation;
+  const bootID = bootOfCopy(deps.informers.hosts.get(migration.targetHost), migration.uid);
   const { cloudInit } = spec;
   const moved = {
     ...spec,
     host: migration.targetHost,
     epoch: spec.epoch + 1,
+    ...(bootID !== undefined && { bootID }),
     ...(cloudInit && { cloudInit: { ...cloudInit, sealedUserData: migration.sealedUserData } }),
   };
   const annotations = {
@@ -95,12 +99,18 @@ export async function switchHost(
 }
 
 /**
- * Takes the migration out of the intent: the VM stays where it is, by a new placement. A copy that the target should have
- * all the same is of an older one, and goes.
+ * Takes the migration out of the intent: the VM stays where it is, by a new placement in the boot that has it. A copy that the
+ * target should have all the same is of an older one, and goes.
  */
 export async function release(instance: VirtualMachineInstance, deps: Deps, signal: AbortSignal): Promise<number> {
   const { migration: _, bootID: __, ...spec } = instance.spec;
-  return await write(instance, { ...spec, epoch: spec.epoch + 1 }, deps, signal);
+  const bootID = claimedBootOf(instance);
+  return await write(
+    instance,
+    { ...spec, epoch: spec.epoch + 1, ...(bootID !== undefined && { bootID }) },
+    deps,
+    signal,
+  );
 }
 
 /** Refused when anybody has changed the instance since the cache saw it. @returns the generation that it has now */

@@ -8,7 +8,7 @@ import { type Change, KubeError, keyOf, type ObjectKey } from '../../kube/index.
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
-import { BY_GROUP_MEMBER, BY_VM } from '../informers.ts';
+import { BY_GROUP_MEMBER, BY_HOST, BY_TARGET, BY_VM } from '../informers.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
 import { begin, give, release, switchHost } from './apply.ts';
@@ -43,11 +43,13 @@ export function migrationController(deps: ControllerDependencies): Controller {
         ...(hasEnded(change) ? pending(deps) : []),
       ]),
       source(virtualMachines, ({ key }) => migrations.byIndex(BY_VM, key).map(keyOf)),
-      source(hosts, ({ object }) =>
-        (object.status?.incomingMigrations ?? []).flatMap(({ virtualMachine }) =>
+      source(hosts, ({ key, object }) => [
+        ...(object.status?.incomingMigrations ?? []).flatMap(({ virtualMachine }) =>
           migrationOf(instances.get(virtualMachine)),
         ),
-      ),
+        // Whichever of the two hosts dies.
+        ...[...instances.byIndex(BY_HOST, key), ...instances.byIndex(BY_TARGET, key)].flatMap(migrationOf),
+      ]),
       source(clusters, () => pending(deps)),
     ],
     reconcile: (key, context) => reconcile(key, context, deps, expected),
@@ -145,7 +147,7 @@ async function carryOut(
     fieldManager: FIELD_MANAGERS.migration,
     signal,
   });
-  if (step.step !== 'Order' && step.step !== 'Switch') await written;
+  if (!['Order', 'AskTarget', 'Switch'].includes(step.step)) await written;
   const acting = act(step, input, migration.status?.placement, deps, signal);
   const [generation] = await Promise.all([acting, written]);
   const { uid } = migration.metadata;
@@ -182,7 +184,9 @@ async function act(
       if (migration === undefined || vm === undefined) return undefined;
       return await begin(migration, vm, step.plan, deps, signal);
     case 'Order':
-      return await give(step.instance, step.order, deps, signal);
+      return await give(step.instance, { order: step.order }, deps, signal);
+    case 'AskTarget':
+      return await give(step.instance, { sourceFencedAt: step.sourceFencedAt }, deps, signal);
     case 'Switch':
       return await switchHost(step.instance, explanation, deps, signal);
     case 'Release':
@@ -243,6 +247,8 @@ function wordsOf(step: MigrationStep): object {
   switch (step.step) {
     case 'Order':
       return { order: step.order, why: step.why };
+    case 'AskTarget':
+      return { sourceFencedAt: step.sourceFencedAt };
     case 'Release':
       return { why: step.failure };
     case 'Refuse':

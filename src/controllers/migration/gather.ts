@@ -1,4 +1,6 @@
 import type { Migration } from '../../api/migration.ts';
+import { proofOfHost } from '../../core/ha/proof.ts';
+import { isCopyOver } from '../../core/migration/copy.ts';
 import { isOver } from '../../core/migration/is-over.ts';
 import type { MigrationInput } from '../../core/migration/next-step.ts';
 import { turnOf } from '../../core/migration/turn.ts';
@@ -33,6 +35,8 @@ export function gather(key: ObjectKey, deps: Deps, now: Date): MigrationInput {
     vm: virtualMachine?.vm,
     instance,
     incoming: target?.status?.incomingMigrations.find((arrival) => arrival.uid === uid),
+    sourceOff: instance && proofOfHost(instance, informers.hosts.get(instance.spec.host)),
+    isTargetOff: uid !== undefined && isCopyOver(target, uid),
     target: targetName === undefined ? undefined : target ? readiness(target) : no('HostNotFound', 'its Host is gone'),
     plan: () => {
       if (migration === undefined) throw new Error(`there is no Migration ${name}`);

@@ -46,6 +46,8 @@ function phaseOf(step: MigrationStep): Phase | undefined {
       return 'Preparing';
     case 'Order':
       return step.order === 'Abort' ? 'Cancelling' : 'Running';
+    case 'AskTarget':
+      return 'Running';
     case 'Switch':
       return 'Switching';
     case 'Succeed':
@@ -114,6 +116,10 @@ function ready({ spec, status }: Migration, step: MigrationStep, phase: Phase): 
     }
     case 'Order':
       return { type, status: 'False', reason: step.order === 'Abort' ? 'Cancelling' : 'Copying', message: step.why };
+    case 'AskTarget': {
+      const message = `host ${status?.sourceHost} is off; whether the VM runs at ${status?.targetHost} is asked there`;
+      return { type, status: 'False', reason: 'SourceLost', message };
+    }
     case 'Switch':
       return { type, status: 'False', reason: 'Switching', message: `host ${status?.targetHost} takes VM ${vm} over` };
     case 'Refuse':

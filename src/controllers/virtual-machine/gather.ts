@@ -1,7 +1,7 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { Volume } from '../../api/volume.ts';
 import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts';
-import { proofFor } from '../../core/ha/proof.ts';
+import { isProvenOff } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
@@ -24,7 +24,7 @@ export function gather(
     ...gatherNeeds(key, vm, cluster, informers),
     vm,
     instance,
-    isProvenOff: instance !== undefined && proofFor(instance, informers.hosts.get(instance.spec.host)) !== undefined,
+    isProvenOff: instance !== undefined && isProvenOff(instance, informers.hosts.get(instance.spec.host)),
     inventory: inventories.of(clusterName),
     admission: inventories.reserves.of(clusterName),
     groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,

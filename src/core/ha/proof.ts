@@ -12,6 +12,11 @@ export interface Proof {
   readonly detectedAt: string;
   /** RFC 3339. Absent: nothing had to be proven. */
   readonly fencedAt?: string;
+  /**
+   * The VM came by a migration, and its host had not said yet in which boot: it counts only if the power of the host
+   * is read as off once more, after the instance was read.
+   */
+  readonly needsReading?: true;
 }
 
 /**
@@ -22,8 +27,20 @@ export interface Proof {
  * that is back, or was never dead, either writes first, and the proof is not acted upon, or it finds another placement and starts nothing.
  */
 export function proofFor(instance: VirtualMachineInstance, host: Host | undefined): Proof | undefined {
+  // It may run at the target: that is settled first (core/migration).
+  return instance.spec.migration === undefined ? proofOfHost(instance, host) : undefined;
+}
+
+/** Whether such a proof holds as it is, with nothing to be read before. */
+export function isProvenOff(instance: VirtualMachineInstance, host: Host | undefined): boolean {
+  const proof = proofFor(instance, host);
+  return proof !== undefined && proof.needsReading !== true;
+}
+
+/** The proof of its host alone: a VM that is being moved may run at the target all the same. */
+export function proofOfHost(instance: VirtualMachineInstance, host: Host | undefined): Proof | undefined {
   const availability = host?.status?.availability;
-  if (host === undefined || availability === undefined || instance.spec.migration !== undefined) return undefined;
+  if (host === undefined || availability === undefined) return undefined;
   const { state, detectedAt, fence } = availability;
   const claim = claimOf(instance);
   if (claim.kind === 'None') {
@@ -35,24 +52,31 @@ export function proofFor(instance: VirtualMachineInstance, host: Host | undefine
   const bootID = claim.kind === 'Boot' ? claim.bootID : host.status?.bootID;
   if (bootID === undefined || fence.bootID !== bootID) return undefined;
   const { method, confirmedAt: fencedAt } = fence;
-  return { method, bootID, detectedAt: detectedAt ?? fence.startedAt, fencedAt };
+  const proof = { method, bootID, detectedAt: detectedAt ?? fence.startedAt, fencedAt };
+  // An administrator has looked at the host itself, whatever it had booted.
+  return claim.kind === 'Boot' || method === 'Administrator' ? proof : { ...proof, needsReading: true };
 }
 
 /** What the host of a placement has said that it may run. */
 type Claim =
   | { readonly kind: 'None' }
   | { readonly kind: 'Boot'; readonly bootID: string }
-  /** It came by a migration, and runs in the boot that its host had then. */
+  /** It came by a migration, in a boot of its host that nobody has told yet. */
   | { readonly kind: 'Arrived' };
 
 function claimOf({ spec, status }: VirtualMachineInstance): Claim {
   if (status?.observedEpoch === spec.epoch && status.host === spec.host) {
     return status.bootID === undefined ? { kind: 'Arrived' } : { kind: 'Boot', bootID: status.bootID };
   }
+  if (spec.bootID !== undefined) return { kind: 'Boot', bootID: spec.bootID };
   // Anything but the clear case of a placement that a decision has made is taken for a running one.
-  const isNew = status === undefined || spec.failover?.epoch === spec.epoch;
-  if (!isNew) return { kind: 'Arrived' };
-  return spec.bootID === undefined ? { kind: 'None' } : { kind: 'Boot', bootID: spec.bootID };
+  return { kind: status === undefined || spec.failover?.epoch === spec.epoch ? 'None' : 'Arrived' };
+}
+
+/** Boot in which its host runs it, or may. Undefined: there is none, or nobody has told yet. */
+export function claimedBootOf(instance: VirtualMachineInstance): string | undefined {
+  const claim = claimOf(instance);
+  return claim.kind === 'Boot' ? claim.bootID : undefined;
 }
 
 /** Whether the host of the placement has begun it, or may have: nobody else may run it without proof. */

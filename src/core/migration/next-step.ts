@@ -4,6 +4,7 @@ import type { Migration, MigrationFailure } from '../../api/migration.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { InstanceMigration } from '../../api/virtual-machine-instance-migration.ts';
+import type { Proof } from '../ha/proof.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { MigrationPlan, MigrationVerdict } from './preconditions.ts';
 
@@ -20,6 +21,10 @@ export interface MigrationInput {
   readonly incoming: IncomingMigration | undefined;
   /** Whether the target can run VMs now. Absent: no target has been chosen. */
   readonly target: Verdict | undefined;
+  /** That the source's boot in which the VM ran is over. Absent: nothing proves it. */
+  readonly sourceOff: Proof | undefined;
+  /** Whether the target's boot in which its copy was is proven to be over, too. */
+  readonly isTargetOff: boolean;
   /** Asks whether it may begin; only called for one that has not. */
   readonly plan: () => MigrationVerdict;
   /** Asks whether its turn has come to be made ready: some are ahead, so that the next one need not wait for its target. */
@@ -50,6 +55,8 @@ export type MigrationStep =
       readonly order: InstanceMigration['order'];
       readonly why: string;
     }
+  /** The source is off: the target is told so, ends a copy that has never run, and says what it has. */
+  | { readonly step: 'AskTarget'; readonly instance: VirtualMachineInstance; readonly sourceFencedAt: string }
   /** The source has no copy any more: the target is the VM's host from now on. */
   | { readonly step: 'Switch'; readonly instance: VirtualMachineInstance }
   /** The VM stays at its source. */
@@ -104,8 +111,13 @@ function underWay(input: MigrationInput, instance: VirtualMachineInstance, mine:
         instance,
         failure: { reason: told.reason ?? 'Failed', message: told.message ?? 'The source did not say why.' },
       };
+    default:
+      break;
+  }
+  if (input.sourceOff !== undefined) return withoutSource(input, instance, mine, input.sourceOff);
+  switch (told?.phase) {
     case 'Unclear':
-      return decide(input, instance, mine, told.endedAt);
+      return decide(input, instance, mine, questionOf(instance));
     default: {
       const cancelled = cancelledBecause(input, instance);
       if (cancelled !== undefined) return cancel(instance, mine, cancelled);
@@ -114,6 +126,45 @@ function underWay(input: MigrationInput, instance: VirtualMachineInstance, mine:
       return wait('Running', 'Copying', `the memory of the VM is being copied to ${mine.targetHost}`);
     }
   }
+}
+
+/**
+ * The question that the target has to answer: what it has after that time (RFC 3339). Undefined: none has been put.
+ * A source that is off says no more; one that breaks off at the very end asks by its status.
+ */
+export function questionOf({ spec, status }: VirtualMachineInstance): string | undefined {
+  const { migration } = spec;
+  if (migration?.sourceFencedAt !== undefined) return migration.sourceFencedAt;
+  const told = status?.migration;
+  return told?.phase === 'Unclear' && told.uid === migration?.uid ? told.endedAt : undefined;
+}
+
+/** Nothing more comes from the source, and the guest does not run there. What the target has decides alone. */
+function withoutSource(
+  { incoming, isTargetOff, target }: MigrationInput,
+  instance: VirtualMachineInstance,
+  { order, targetHost, sourceFencedAt }: InstanceMigration,
+  { method, fencedAt, detectedAt }: Proof,
+): MigrationStep {
+  const { host } = instance.spec;
+  const lost = (why: string): MigrationStep => ({
+    step: 'Release',
+    instance,
+    failure: { reason: 'SourceLost', message: `Host ${host} is off (${method}), and ${why}: the VM has stopped.` },
+  });
+  if (order === 'Prepare') return lost('copying had not begun');
+  if (order === 'KeepSource') return lost(`${targetHost} had no copy`);
+  if (order === 'KeepTarget') return { step: 'Switch', instance };
+  if (sourceFencedAt === undefined) return { step: 'AskTarget', instance, sourceFencedAt: fencedAt ?? detectedAt };
+  if (incoming?.answers === sourceFencedAt && incoming.domain === 'Running') return { step: 'Switch', instance };
+  if (incoming?.answers === sourceFencedAt && incoming.domain === 'Absent') return lost(`${targetHost} has no copy`);
+  if (isTargetOff) return lost(`so is ${targetHost}`);
+  const why = target?.ok === false ? `, which does not answer: ${target.message}` : '';
+  return wait(
+    'Running',
+    'SourceLost',
+    `host ${host} is off; whether the VM runs at ${targetHost} is asked there${why}`,
+  );
 }
 
 /** It broke off at the very end. What the target has after that break decides. */

@@ -17,8 +17,9 @@ const BYTES_PER_SECOND = 256 * 2 ** 20;
 const LOOK_MS = 250;
 /** Each message between the daemons at the end, in milliseconds. */
 const MESSAGE_MS = 10;
-/** A dead peer is noticed by libvirt's keepalive. */
+/** A dead peer is noticed by libvirt's keepalive: by the one who waits for an answer, and by one who only listens. */
 const UNHEARD_MS = 5_000;
+const KEEPALIVE_MS = 30_000;
 
 const PROCEDURE = 'domainMigratePerform3Params';
 
@@ -40,7 +41,7 @@ export async function migrate(
   // A connection that breaks takes the copy with it, as long as it was not told to go on.
   daemon.onKill(() => {
     domain.job = undefined;
-    if (!isFinishSent) dropCopy(target, copy);
+    if (!isFinishSent) void afterSourceIsGone(source, domain, target, copy);
   });
   await copyMemory(source, domain, daemon, target, copy, job);
   source.handOver(domain);
@@ -114,6 +115,21 @@ function isThere(target: MigrationTarget, copy: Domain): boolean {
 function dropCopy(target: MigrationTarget, copy: Domain): void {
   const waits = copy.state === DomainState.PAUSED && copy.reason === PausedReason.MIGRATION;
   if (waits) target.hypervisor.stop(copy, 'destroyed');
+}
+
+/** A process that ends closes its connections, and a machine without power says nothing. */
+async function afterSourceIsGone(
+  source: Hypervisor,
+  domain: Domain,
+  target: MigrationTarget,
+  copy: Domain,
+): Promise<void> {
+  const { promise: daemonEnds, resolve } = Promise.withResolvers<void>();
+  // libvirt ends unfinished copies when it starts anew.
+  target.daemon.onKill(resolve);
+  await Promise.race([target.daemon.spend(1), daemonEnds]);
+  if (source.domains.get(domain.uuid) !== domain) await Promise.race([target.daemon.spend(KEEPALIVE_MS), daemonEnds]);
+  dropCopy(target, copy);
 }
 
 function resumeHere(source: Hypervisor, domain: Domain): void {

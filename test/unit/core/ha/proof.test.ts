@@ -113,10 +113,25 @@ describe('that nothing of a VM runs on its host', () => {
       status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
     });
     expect(proofFor(arrived, host({ state: 'Dead' }))).toBeUndefined();
-    expect(proofFor(arrived, host({ fence: FENCE }))).toMatchObject({ method: 'BMC', bootID: 'boot-1' });
+    // It may have come in a boot that began after the reading, and that nobody has told of.
+    const proof = { method: 'BMC', bootID: 'boot-1', needsReading: true };
+    expect(proofFor(arrived, host({ fence: FENCE }))).toMatchObject(proof);
+    expect(proofFor(arrived, host({ fence: { ...FENCE, method: 'Administrator' } }))).not.toHaveProperty(
+      'needsReading',
+    );
     // It may have come after that.
     expect(proofFor(arrived, host({ state: 'Online', fence: FENCE }, 'boot-2'))).toBeUndefined();
   });
+});
+
+it('is proven by the boot in which its copy was when it came by a migration', () => {
+  const arrived = instance({
+    spec: { epoch: 2, bootID: 'boot-1' },
+    status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
+  });
+  expect(proofFor(arrived, host({ fence: FENCE }))).toMatchObject({ method: 'BMC', bootID: 'boot-1' });
+  expect(proofFor(arrived, host({ fence: FENCE }))).not.toHaveProperty('needsReading');
+  expect(proofFor(arrived, host({ fence: { ...FENCE, bootID: 'boot-0' } }))).toBeUndefined();
 });
 
 describe('a VM of a dead host', () => {

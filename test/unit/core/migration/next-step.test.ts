@@ -36,6 +36,8 @@ function given({ order, told, spec, input }: Given = {}): MigrationInput {
     instance: vmi,
     incoming: undefined,
     target: YES,
+    sourceOff: undefined,
+    isTargetOff: false,
     plan: () => ({ ok: false, failures: [{ reason: 'Asked', message: 'the plan was asked' }] }),
     turnToPrepare: () => YES,
     turnToCopy: () => YES,
@@ -205,6 +207,62 @@ describe('a migration that broke off at its very end', () => {
   it('is decided once', () => {
     const incoming = { ...answered, domain: 'Running' } as const;
     expect(words(given({ order: 'KeepSource', told, input: { incoming } }))).toBe('Await Deciding');
+  });
+});
+
+describe('a migration whose source is off', () => {
+  const fencedAt = at(3);
+  const sourceOff = { method: 'BMC', bootID: 'boot-1', detectedAt: at(8), fencedAt } as const;
+  const asked = { migration: instanceMigration({ order: 'Migrate', sourceFencedAt: fencedAt }) };
+  const answered = { ...arrival, answers: fencedAt };
+  const running = { phase: 'Running' };
+
+  it.each<[string, Given, string]>([
+    [
+      'leaves the VM with it when it had not begun',
+      { order: 'Prepare', input: { incoming: arrival } },
+      'Release SourceLost',
+    ],
+    ['asks the target what it has', { order: 'Migrate', told: running, input: { incoming: arrival } }, 'AskTarget'],
+    ['does so also when it was being cancelled', { order: 'Abort', told: running }, 'AskTarget'],
+    ['does so also when the source had broken off', { order: 'Migrate', told: { phase: 'Unclear' } }, 'AskTarget'],
+    ['does so also when the VM is gone', { order: 'Migrate', told: running, input: { vm: undefined } }, 'AskTarget'],
+    ['waits for the answer', { spec: asked, told: running }, 'Await SourceLost'],
+    [
+      'does not take an older word of the target',
+      { spec: asked, told: running, input: { incoming: { ...answered, answers: at(9) } } },
+      'Await SourceLost',
+    ],
+    [
+      'waits until the target has ended a copy that does not run',
+      { spec: asked, input: { incoming: { ...answered, domain: 'Receiving' } } },
+      'Await SourceLost',
+    ],
+    [
+      'makes the target the host of a VM that runs there',
+      { spec: asked, input: { incoming: { ...answered, domain: 'Running' } } },
+      'Switch',
+    ],
+    [
+      'gives up a VM of which the target has nothing',
+      { spec: asked, input: { incoming: answered } },
+      'Release SourceLost',
+    ],
+    ['gives it up when the target is off, too', { spec: asked, input: { isTargetOff: true } }, 'Release SourceLost'],
+    [
+      'keeps to the copy of the target once that was decided',
+      { order: 'KeepTarget', told: { phase: 'Unclear' } },
+      'Switch',
+    ],
+    [
+      'gives it up where the target had none',
+      { order: 'KeepSource', told: { phase: 'Unclear' } },
+      'Release SourceLost',
+    ],
+    ['needs no answer when the VM had arrived', { order: 'Migrate', told: { phase: 'Moved' } }, 'Switch'],
+    ['nor when it had failed', { order: 'Migrate', told: { phase: 'Failed', reason: 'X' } }, 'Release X'],
+  ])('%s', (_what, changes, expected) => {
+    expect(words(given({ ...changes, input: { sourceOff, ...changes.input } }))).toBe(expected);
   });
 });
 

@@ -6,7 +6,7 @@ import type { VirtualMachineInstanceStatus } from '../../../../src/api/virtual-m
 import type { InstanceMigration } from '../../../../src/api/virtual-machine-instance-migration.ts';
 import { judgeLeftover, type MigrationJob, nextStep, type RunEnd } from '../../../../src/core/instance/index.ts';
 import { migrationStatus } from '../../../../src/core/instance/migration.ts';
-import { type MigrationInput, nextMigrationStep } from '../../../../src/core/migration/next-step.ts';
+import { type MigrationInput, nextMigrationStep, questionOf } from '../../../../src/core/migration/next-step.ts';
 import { YES } from '../../../../src/core/model/verdict.ts';
 import { hostObject, instanceMigration, migration } from '../../../builders/migration.ts';
 import { instance, virtualMachine } from '../../../builders/objects.ts';
@@ -17,6 +17,8 @@ import { domain, NOW_MS, run, situation } from '../../../builders/situation.ts';
  * what he has not written down, and the operator may die between its two writes. Nobody may ever start or resume a copy while the
  * other runs, nor end the only one.
  */
+
+const FENCED_AT = '2026-03-01T12:30:00.000Z';
 
 type Copy = 'running' | 'paused' | 'none';
 
@@ -43,6 +45,11 @@ class Protocol {
   /** Its object is let go: nobody knows of it any more. */
   isGone = false;
 
+  /** h1 has lost its power, and it is proven. */
+  isSourceDead = false;
+  /** Nothing has been written in the boot of h1 after that: the proof holds. */
+  isProven = false;
+
   /** What the source's agent knows besides. */
   job: MigrationJob | undefined;
   breaks = 0;
@@ -68,6 +75,8 @@ class Protocol {
       instance: this.vmi,
       incoming: this.incoming,
       target: YES,
+      sourceOff: this.isProven ? { method: 'BMC', detectedAt: FENCED_AT, fencedAt: FENCED_AT } : undefined,
+      isTargetOff: false,
       plan: () => ({
         ok: true,
         instance: this.vmi,
@@ -89,7 +98,14 @@ class Protocol {
         if (!isIntentMissing && this.spec.migration !== undefined)
           this.spec = { ...this.spec, migration: { ...this.spec.migration, order: step.order } };
         return;
+      case 'AskTarget':
+        if (!isIntentMissing && this.spec.migration !== undefined) {
+          const { sourceFencedAt } = step;
+          this.spec = { ...this.spec, migration: { ...this.spec.migration, sourceFencedAt } };
+        }
+        return;
       case 'Switch':
+        expect(`switched while the source is ${this.source}, the target ${this.target}`).toContain('source is none');
         if (dies !== 'intent written') this.migrationStatus = { ...this.migrationStatus, phase: 'Switching' };
         if (!isIntentMissing) this.spec = { host: 'h2', epoch: this.spec.epoch + 1, migration: undefined };
         return;
@@ -113,7 +129,7 @@ class Protocol {
 
   /** The agent of h1 looks, does one thing, and says what it sees. */
   sourcePass(): void {
-    if (this.spec.host !== 'h1') return;
+    if (this.isSourceDead || this.spec.host !== 'h1') return;
     const state =
       this.source === 'running'
         ? { running: true as const }
@@ -155,6 +171,7 @@ class Protocol {
   }
 
   sourceSays(): void {
+    this.isProven = false;
     const state =
       this.source === 'running'
         ? { running: true as const }
@@ -187,8 +204,8 @@ class Protocol {
   targetPass(): void {
     const { migration: wanted } = this.spec;
     if (wanted?.targetHost === 'h2') {
-      const told = this.status.migration;
-      const answers = told?.phase === 'Unclear' ? told.endedAt : undefined;
+      const answers = questionOf(this.vmi);
+      if (wanted.sourceFencedAt !== undefined && this.target === 'receiving') this.target = 'none';
       const words = { running: 'Running', receiving: 'Receiving', none: 'Absent' } as const;
       this.incoming = {
         uid: wanted.uid,
@@ -246,6 +263,23 @@ class Protocol {
     this.copyEnds();
   }
 
+  /** With all that runs there. A copy that was still coming neither comes nor goes any more, or had just come. */
+  sourceDies(hasJustCome: boolean): void {
+    if (this.isSourceDead) return;
+    if (this.isCopying && hasJustCome) this.target = 'running';
+    this.isCopying = false;
+    this.isSourceDead = true;
+    this.isProven = true;
+    this.job = undefined;
+    if (this.source !== 'none') this.sourceEnd = { began: true, at: '2026-03-01T12:00:00.000Z', reason: 'Lost' };
+    this.source = 'none';
+  }
+
+  /** libvirt at the target finds out that nobody speaks to it any more. */
+  targetGivesUp(): void {
+    if (!this.isCopying && this.target === 'receiving') this.target = 'none';
+  }
+
   guestShutsDown(): void {
     if (this.source !== 'running' || this.target === 'running') return;
     this.source = 'none';
@@ -275,6 +309,11 @@ const ACTIONS: Readonly<Record<string, (world: Protocol) => void>> = {
   'the copying breaks, the source died': (world) => world.copyBreaks('none', 'running'),
   'the copying breaks, both died': (world) => world.copyBreaks('none', 'none'),
   'the guest shuts itself down': (world) => world.guestShutsDown(),
+  'the source loses its power': (world) => world.sourceDies(false),
+  'the source loses its power at the very end': (world) => world.sourceDies(true),
+  'the source is back': (world) => {
+    world.isSourceDead = false;
+  },
   'the Migration is deleted': (world) => {
     world.isDeleted = true;
   },
@@ -293,17 +332,21 @@ it('never starts a second copy nor ends the only one, and ends with one, whateve
       // From here on everybody works, and libvirt has come to an end.
       for (let round = 0; round < 30; round += 1) {
         world.copySucceeds();
+        // The agent does what libvirt would do in half a minute, where the source is known to be off.
+        if (!world.isSourceDead) world.targetGivesUp();
         world.sourcePass();
         world.targetPass();
         world.operatorPass();
       }
+      // A failover gives it another host.
+      const isLost = world.isSourceDead && world.spec.host === 'h1';
       const copies = [world.source === 'running' ? 'h1' : '', world.target === 'running' ? 'h2' : ''].filter(Boolean);
       expect({ copies, isOver: world.isOver, migration: world.spec.migration }).toEqual({
-        copies: [world.spec.host],
+        copies: isLost ? [] : [world.spec.host],
         isOver: true,
         migration: undefined,
       });
     }),
-    { numRuns: 1_000 },
+    { numRuns: 2_000 },
   );
 });
