@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
+import { Migration } from '../../src/api/migration.ts';
 import type { VirtualMachine } from '../../src/api/virtual-machine.ts';
 import { guestVM, Story } from './story.ts';
 
@@ -160,6 +161,35 @@ describe('VMs of a host', () => {
     await story.lab.powerOn(from);
     await hadOneOwner('ha-manual', [from, status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-manual', '--wait=false']);
+  });
+
+  it('that dies while it is moved to another host is settled there first, and runs on one of them', async () => {
+    const from = await counting('ha-moving');
+    const to = from === 'host-1' ? 'host-2' : 'host-1';
+    // It takes a minute.
+    await patch('cluster', 'lab', { migration: { bandwidth: '2Mi' } });
+    const id = { namespace: 'default', name: 'half-way' };
+    await story.apply({
+      apiVersion: 'drover.dev/v1alpha1',
+      kind: 'Migration',
+      metadata: id,
+      spec: { virtualMachineName: 'ha-moving', targetHost: to },
+    });
+    await story.when(Migration, id, 'to copy', ({ status }) => (status?.progress?.processedBytes ?? 0) > 0);
+    await story.when(Host, { name: to }, 'to receive it', ({ status }) =>
+      (status?.incomingMigrations ?? []).some(({ domain }) => domain === 'Receiving'),
+    );
+    await story.lab.killHost(from);
+    const { status } = await movedFrom('ha-moving', from);
+    expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
+    const { status: end } = await story.when(Migration, id, 'to be over', (each) => each.status?.phase === 'Failed');
+    expect(end?.failures).toEqual([
+      { reason: 'SourceLost', message: `Host ${from} is off (BMC), and ${to} has no copy: the VM has stopped.` },
+    ]);
+    await patch('cluster', 'lab', { migration: { bandwidth: null } });
+    await story.lab.powerOn(from);
+    await hadOneOwner('ha-moving', [from, status?.host ?? ''], 2);
+    await story.kubectl(['delete', 'vm', 'ha-moving', '--wait=false']);
   });
 
   it('that dies together with the operator run elsewhere when another one leads', async () => {

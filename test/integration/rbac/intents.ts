@@ -131,10 +131,28 @@ export function intents(installed: () => InstalledCluster): void {
         expect(await verdictOf(patch)).toMatchObject({ by: 'admission' });
       });
 
-      it('may lose its finalizer by other hands, as the garbage collector needs', async () => {
+      it('may be annotated by other hands, and lose what the garbage collector has put there', async () => {
         const ref = { name: 'web', namespace: 'tenant' };
         const body = { metadata: { annotations: { note: 'looked at' } } };
         expect(await verdictOf(tenant.patch(VirtualMachineInstance, ref, { type: 'merge', body }))).toEqual(ALLOWED);
+      });
+
+      it('is let go by the operator alone, since its VM may run as long as it is there', async () => {
+        const held = owned(VirtualMachineInstance, 'held');
+        const finalizers = ['drover.dev/cleanup', 'foregroundDeletion'];
+        const ref = { name: 'held', namespace: 'tenant' };
+        await operator.create(VirtualMachineInstance, { ...held, metadata: { ...held.metadata, finalizers } });
+        const keep = (client: KubeClient, kept: readonly string[]) =>
+          verdictOf(
+            client.patch(VirtualMachineInstance, ref, { type: 'merge', body: { metadata: { finalizers: kept } } }),
+          );
+        for (const other of [tenant, cluster.admin]) {
+          const { by, message } = await keep(other, []);
+          expect(by).toBe('admission');
+          expect(message).toContain('the operator lets it go when the host has confirmed that it is off');
+        }
+        expect(await keep(cluster.admin, ['drover.dev/cleanup'])).toEqual(ALLOWED);
+        expect(await keep(operator, [])).toEqual(ALLOWED);
       });
 
       it('can be mended by an administrator with all rights in the cluster', async () => {
