@@ -3,6 +3,7 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
+import { MAX_RESTART_ATTEMPTS } from './recovery.ts';
 
 /** Longest delay of a policy: a day. */
 const LONGEST_DELAY_SECONDS = 86_400;
@@ -87,6 +88,19 @@ const Restart = z
       .max(1000)
       .default(8)
       .meta({ description: 'How many VMs a host starts at once during a recovery. Default 8.' }),
+    maxAttempts: z
+      .int()
+      .min(1, 'must be at least 1: a VM is given one host at least')
+      .max(MAX_RESTART_ATTEMPTS)
+      .default(5)
+      .meta({
+        description:
+          'How many hosts are asked to start a VM during one recovery, one after the other, until it waits for new capacity (condition Ready, reason RestartFailed). Default 5.',
+      }),
+    timeoutSeconds: z.int().min(10, 'is less than a guest may need to start').max(86_400).default(300).meta({
+      description:
+        'How long a host may take until the VM runs, in seconds; after that it is taken back from the host, and given to another one. Default 300.',
+    }),
   })
   .prefault({})
   .meta({ description: 'How VMs are started elsewhere. Default: the defaults below.' });

@@ -6,7 +6,9 @@ import type { HostAvailability } from '../../api/host-availability.ts';
 import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { needsProof, shouldRun } from '../../core/ha/proof.ts';
+import { isTakenBack } from '../../core/ha/recovery.ts';
 import { judgeLease } from '../../core/ha/storage-lease.ts';
+import { isConfirmedOff, isOrphan } from '../../core/virtual-machine/next-step.ts';
 import { keyOf, type ObjectKey } from '../../kube/index.ts';
 import { confirmOff, PowerError } from '../../power/index.ts';
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
@@ -254,7 +256,9 @@ async function livesAgain(
 function toRecoverOn(host: string, { informers }: ControllerDependencies): number {
   return informers.instances.byIndex(BY_HOST, host).filter((instance) => {
     const vm = informers.virtualMachines.get(keyOf(instance));
-    return needsProof(instance) && shouldRun(vm, instance);
+    // One that was taken back from the host goes on elsewhere as soon as nothing of it can be left there.
+    const isAwaited = isTakenBack(instance.spec) && !isOrphan(vm, instance) && !isConfirmedOff(instance);
+    return needsProof(instance) && (shouldRun(vm, instance) || isAwaited);
   }).length;
 }
 

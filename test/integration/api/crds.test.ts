@@ -74,7 +74,7 @@ describe('the CRDs', () => {
         },
       ],
       nics: [{ name: 'lan', portGroup: 'lan', model: 'virtio' }],
-      ha: { enabled: true, restartPriority: 'Medium' },
+      ha: { enabled: true, restartPriority: 'Medium', dependsOn: [] },
       terminationGracePeriodSeconds: 60,
     });
   });
