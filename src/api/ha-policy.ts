@@ -8,6 +8,12 @@ import { MAX_RESTART_ATTEMPTS } from './recovery.ts';
 /** Longest delay of a policy: a day. */
 const LONGEST_DELAY_SECONDS = 86_400;
 
+/**
+ * After how long without a renewal of its lease a host has surely missed one, in seconds: agents renew it every 3 s. The shortest time, and the
+ * default, after which a host is a suspect; no silence that is shorter is noticed by anybody.
+ */
+export const MISSED_RENEWAL_SECONDS = 4;
+
 const HostFault = z
   .object({
     action: z.enum(['None', 'RestoreOnOriginalHost', 'Restart']).default('Restart').meta({
@@ -26,9 +32,9 @@ const FailureDetection = withRules(
   z.object({
     suspectAfterSeconds: z
       .int()
-      .min(4, 'is less than an agent needs to renew its lease (3 s)')
+      .min(MISSED_RENEWAL_SECONDS, 'is less than an agent needs to renew its lease (3 s)')
       .max(3600)
-      .default(4)
+      .default(MISSED_RENEWAL_SECONDS)
       .meta({
         description:
           'After how long without a sign of life a host is a suspect, in seconds: it gets no VMs, and is asked directly. Default 4.',

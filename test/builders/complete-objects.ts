@@ -145,6 +145,7 @@ function host(bmc: object): KubeObject {
         datastoreIDs: ['6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01'],
       },
       availability: {
+        refusedConfirmation: 'b00t',
         state: 'Fenced',
         since: '2026-01-02T03:04:05Z',
         bootID: 'b00t',
