@@ -95,6 +95,10 @@ const VirtualMachineSpec = withRules(
       })
       .prefault({})
       .meta({ description: 'High availability of the VM. Default: enabled, with medium priority.' }),
+    guestTools: z.enum(['Required', 'Optional']).default('Optional').meta({
+      description:
+        'Whether the guest agent (qemu-guest-agent) must answer. Required: the VM counts as protected (condition HAProtected) only while it does. Optional (default): nobody asks.',
+    }),
     terminationGracePeriodSeconds: z.int().min(0).max(3600).default(60).meta({
       description:
         'How long the guest may take to shut down (ACPI power button) before it is powered off, in seconds. Default 60; 0 powers off at once.',

@@ -332,6 +332,7 @@ function virtualMachine(cloudInit: object): KubeObject {
         restartPriority: 'High',
         dependsOn: [{ name: 'database', readyWhen: 'GuestToolsConnected', timeoutSeconds: 600 }],
       },
+      guestTools: 'Required',
       terminationGracePeriodSeconds: 60,
     },
     {

@@ -31,7 +31,7 @@ import { dependenciesIn } from '../ha/dependencies.ts';
 import { BY_DEPENDENCY, BY_HOST, BY_PORT_GROUP, BY_VOLUME } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
 import { createInstance, createVolumes, releaseInstance, updateInstance } from './apply.ts';
-import { brokenRules, otherwiseViolating } from './broken-rules.ts';
+import { brokenRules, otherwiseBound, otherwiseViolating } from './broken-rules.ts';
 import { gather } from './gather.ts';
 import { statusOf } from './status.ts';
 import { unplaced } from './unplaced.ts';
@@ -62,7 +62,11 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
       ),
       source(informers.haPolicies, () => informers.virtualMachines.keys()),
       source(informers.datastores, () => unplaced(informers)),
-      source(informers.ruleGroups, (change) => [...unplaced(informers), ...otherwiseViolating(change)]),
+      source(informers.ruleGroups, (change) => [
+        ...unplaced(informers),
+        ...otherwiseViolating(change),
+        ...otherwiseBound(change),
+      ]),
       source(informers.hosts, (change) => [
         ...unplaced(informers),
         ...(isOtherReach(change) ? informers.instances.keys() : instancesOn(change.key, deps)),

@@ -75,6 +75,7 @@ describe('the CRDs', () => {
       ],
       nics: [{ name: 'lan', portGroup: 'lan', model: 'virtio' }],
       ha: { enabled: true, restartPriority: 'Medium', dependsOn: [] },
+      guestTools: 'Optional',
       terminationGracePeriodSeconds: 60,
     });
   });
