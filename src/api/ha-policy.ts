@@ -3,9 +3,16 @@ import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { defineKind } from './common/kind.ts';
 import { NOT_SEEN_YET, ObservedGeneration } from './common/status.ts';
+import { MAX_RESTART_ATTEMPTS } from './recovery.ts';
 
 /** Longest delay of a policy: a day. */
 const LONGEST_DELAY_SECONDS = 86_400;
+
+/**
+ * After how long without a renewal of its lease a host has surely missed one, in seconds: agents renew it every 3 s. The shortest time, and the
+ * default, after which a host is a suspect; no silence that is shorter is noticed by anybody.
+ */
+export const MISSED_RENEWAL_SECONDS = 4;
 
 const HostFault = z
   .object({
@@ -25,9 +32,9 @@ const FailureDetection = withRules(
   z.object({
     suspectAfterSeconds: z
       .int()
-      .min(4, 'is less than an agent needs to renew its lease (3 s)')
+      .min(MISSED_RENEWAL_SECONDS, 'is less than an agent needs to renew its lease (3 s)')
       .max(3600)
-      .default(4)
+      .default(MISSED_RENEWAL_SECONDS)
       .meta({
         description:
           'After how long without a sign of life a host is a suspect, in seconds: it gets no VMs, and is asked directly. Default 4.',
@@ -87,6 +94,19 @@ const Restart = z
       .max(1000)
       .default(8)
       .meta({ description: 'How many VMs a host starts at once during a recovery. Default 8.' }),
+    maxAttempts: z
+      .int()
+      .min(1, 'must be at least 1: a VM is given one host at least')
+      .max(MAX_RESTART_ATTEMPTS)
+      .default(5)
+      .meta({
+        description:
+          'How many hosts are asked to start a VM during one recovery, one after the other, until it waits for new capacity (condition Ready, reason RestartFailed). Default 5.',
+      }),
+    timeoutSeconds: z.int().min(10, 'is less than a guest may need to start').max(86_400).default(300).meta({
+      description:
+        'How long a host may take until the VM runs, in seconds; after that it is taken back from the host, and given to another one. Default 300.',
+    }),
   })
   .prefault({})
   .meta({ description: 'How VMs are started elsewhere. Default: the defaults below.' });

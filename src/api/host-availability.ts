@@ -7,9 +7,9 @@ export type ProofMethod = z.output<typeof ProofMethod>;
 /** What high availability knows of a host; written by the operator. */
 export const HostAvailability = z
   .object({
-    state: z.enum(['Online', 'Suspect', 'Isolated', 'Dead', 'Fencing', 'Fenced']).meta({
+    state: z.enum(['Online', 'Suspect', 'Isolated', 'Dead', 'Fencing', 'Fenced', 'Standby', 'Recovered']).meta({
       description:
-        'Online: it gives signs of life. Suspect: they have stopped. Isolated: nobody reaches it, but it renews its lease on storage: its VMs run on. Dead: none on any path for longer than the policy allows, but nothing proves it. Fencing: its power is being cut. Fenced: it is proven to be off.',
+        'Online: it gives signs of life. Suspect: they have stopped. Isolated: nobody reaches it, but it renews its lease on storage: its VMs run on. Dead: none on any path for longer than the policy allows, but nothing proves it. Fencing: its power is being cut. Fenced: it is proven to be off. Standby: the same of a host that was emptied for maintenance first: nothing is amiss. Recovered: it has booted since, and has not looked for all of its VMs yet.',
     }),
     since: z.string().max(64).meta({ description: 'Since when (RFC 3339).' }),
     bootID: z.string().max(64).meta({ description: 'Boot of the host that this speaks of.' }),
@@ -38,6 +38,10 @@ export const HostAvailability = z
         description:
           'The last fencing. Once it is confirmed, nothing of that boot runs any more, for ever. Absent: there was none.',
       }),
+    refusedConfirmation: z.string().max(64).optional().meta({
+      description:
+        'Boot of which an administrator has confirmed that it is over while it was not. The confirmation counts no more, until it is taken away and made anew. Absent: none.',
+    }),
   })
   .meta({
     description:

@@ -3,6 +3,7 @@ import { immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
 import { ProofMethod } from './host-availability.ts';
+import { FailedStart, GaveUp, MAX_RESTART_ATTEMPTS } from './recovery.ts';
 import { InstanceMigration, Sealed } from './virtual-machine-instance-migration.ts';
 import { InstanceStatus } from './virtual-machine-instance-status.ts';
 
@@ -146,6 +147,12 @@ const InstanceSpec = withRules(
         }),
         decidedAt: z.string().max(64).meta({ description: 'When the VM was given to its new host (RFC 3339).' }),
         epoch: z.int().min(1).meta({ description: 'Epoch of the placement that it led to.' }),
+        tried: z.array(FailedStart).max(MAX_RESTART_ATTEMPTS).optional().meta({
+          description:
+            'Placements of this recovery that came to nothing, the oldest first. While the newest is that of this epoch, the host is to confirm that nothing of it is left. Absent: none.',
+          'x-kubernetes-list-type': 'atomic',
+        }),
+        gaveUp: GaveUp.optional(),
       })
       .optional()
       .meta({ description: 'The last failover: why the host before was left without its word. Absent: none.' }),

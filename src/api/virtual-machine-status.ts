@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { ObservedGeneration } from './common/status.ts';
+import { Recovery } from './recovery.ts';
 
 /** What became of a VirtualMachine; written by the operator. */
 export const VirtualMachineStatus = z
@@ -84,6 +85,7 @@ export const VirtualMachineStatus = z
       })
       .optional()
       .meta({ description: 'The last time that it was started elsewhere because its host had died. Absent: never.' }),
+    recovery: Recovery.optional(),
     conditions: Conditions,
   })
   .meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });

@@ -7,6 +7,18 @@ import { NOT_SEEN_YET } from './common/status.ts';
 import { CloudInit, Cpu, Disk, Memory, Nic } from './virtual-machine-devices.ts';
 import { VirtualMachineStatus } from './virtual-machine-status.ts';
 
+const Dependency = z.object({
+  name: ObjectName.meta({ description: 'VirtualMachine of the same namespace.' }),
+  readyWhen: z.enum(['Running', 'GuestToolsConnected']).default('Running').meta({
+    description:
+      'When it counts as ready. Running (default): its domain runs. GuestToolsConnected: the guest agent in it answers, too.',
+  }),
+  timeoutSeconds: z.int().min(0, 'cannot be negative: 0 waits for nothing').max(86_400).default(600).meta({
+    description:
+      'How long it is waited for, in seconds, counted from the moment that the host of this VM is proven to be off. This VM is started without it after that. Default 600.',
+  }),
+});
+
 const VirtualMachineSpec = withRules(
   z.object({
     clusterName: ObjectName.optional().meta({
@@ -70,9 +82,23 @@ const VirtualMachineSpec = withRules(
           description:
             'Which VMs are given hosts first when there are many to be run elsewhere, or too little room for all. Default Medium.',
         }),
+        dependsOn: z
+          .array(Dependency)
+          .max(16)
+          .default([])
+          .meta({
+            description:
+              'VMs of the same namespace that must be ready before this one is run elsewhere. They order restarts after a fault, and no other start. Those that depend on each other in a circle are not waited for (condition DependenciesReady). Default: none.',
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['name'],
+          }),
       })
       .prefault({})
       .meta({ description: 'High availability of the VM. Default: enabled, with medium priority.' }),
+    guestTools: z.enum(['Required', 'Optional']).default('Optional').meta({
+      description:
+        'Whether the guest agent (qemu-guest-agent) must answer. Required: the VM counts as protected (condition HAProtected) only while it does. Optional (default): nobody asks.',
+    }),
     terminationGracePeriodSeconds: z.int().min(0).max(3600).default(60).meta({
       description:
         'How long the guest may take to shut down (ACPI power button) before it is powered off, in seconds. Default 60; 0 powers off at once.',
@@ -136,6 +162,8 @@ export const VirtualMachine = defineKind({
       'The VM can be moved to another host while it runs, once that has room. False: the reason says what is in the way.',
     RulesSatisfied: 'The VM is where the RuleGroups in effect want it. False: the message names those that it breaks.',
     HAProtected: 'The VM would run elsewhere if its host died. False: the reason says what is in the way.',
+    DependenciesReady:
+      'The VMs that it depends on are ready, so that it could be run elsewhere at once. False: the reason says which is not, or that they depend on each other in a circle. Absent: it depends on none.',
     RestartRequired: 'True: the spec has changes that work only after a power cycle; the message names the fields.',
   },
   spec: VirtualMachineSpec,
@@ -183,6 +211,11 @@ export const VirtualMachine = defineKind({
   rules: [
     VIRTUAL_MACHINE_NAME_RULE,
     {
+      rule: '!has(self.spec.ha) || !has(self.spec.ha.dependsOn) || self.spec.ha.dependsOn.all(d, d.name != self.metadata.name)',
+      message: 'a VM cannot depend on itself: it would wait for itself for ever',
+      fieldPath: '.spec.ha.dependsOn',
+    },
+    {
       rule: "self.spec.disks.all(d, !has(d.volumeTemplate) || !self.spec.disks.exists(e, has(e.volumeName) && e.volumeName == self.metadata.name + '-' + d.name))",
       message:
         'a disk names the Volume that another disk makes by its volumeTemplate, <vm>-<disk>: one guest writing to it twice would destroy its data',
@@ -194,4 +227,5 @@ export type VirtualMachine = z.output<typeof VirtualMachine.object>;
 export type VirtualMachineSpec = VirtualMachine['spec'];
 export type { VirtualMachineStatus } from './virtual-machine-status.ts';
 export type VirtualMachineDisk = VirtualMachineSpec['disks'][number];
+export type VirtualMachineDependency = VirtualMachineSpec['ha']['dependsOn'][number];
 export type VirtualMachineNic = VirtualMachineSpec['nics'][number];

@@ -9,6 +9,7 @@ import { RuleGroup } from '../api/rule-group.ts';
 import { VirtualMachine } from '../api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../api/virtual-machine-instance.ts';
 import { Volume } from '../api/volume.ts';
+import { isRecovering } from '../core/ha/recovery.ts';
 import { volumeNamesOf } from '../core/virtual-machine/volumes.ts';
 import type { Clock, KubeApi } from '../kube/index.ts';
 import { typedInformer } from '../runtime/typed-informer.ts';
@@ -22,6 +23,10 @@ export const BY_VOLUME = 'volume';
 export const BY_HOST = 'host';
 /** Index of instances by the host that they are being moved to. */
 export const BY_TARGET = 'target';
+/** Index of instances whose VM a failover has placed, and that do not run yet; all under the empty key. */
+export const RECOVERING = 'recovering';
+/** Index of VirtualMachines by the key of each VM that they depend on. */
+export const BY_DEPENDENCY = 'dependency';
 /** Index of instances by the key of the Migration that they are in. */
 export const BY_MIGRATION = 'migration';
 /** Index of Migrations by the key of the RuleGroup that they move. */
@@ -60,6 +65,7 @@ export function createInformers(client: KubeApi, clock: Clock, onError: (error: 
       indexes: {
         [BY_HOST]: ({ spec }) => [spec.host],
         [BY_TARGET]: ({ spec }) => (spec.migration === undefined ? [] : [spec.migration.targetHost]),
+        [RECOVERING]: (instance) => (isRecovering(instance) ? [''] : []),
         [BY_MIGRATION]: ({ metadata, spec }) =>
           spec.migration === undefined ? [] : [`${metadata.namespace}/${spec.migration.name}`],
         [BY_VOLUME]: ({ metadata, spec }) => spec.disks.map(({ volumeName }) => `${metadata.namespace}/${volumeName}`),
@@ -87,6 +93,7 @@ export function createInformers(client: KubeApi, clock: Clock, onError: (error: 
       fieldManagers: [FIELD_MANAGERS.virtualMachine],
       indexes: {
         [BY_VOLUME]: (vm) => volumeNamesOf(vm).map((name) => `${vm.metadata.namespace}/${name}`),
+        [BY_DEPENDENCY]: ({ metadata, spec }) => spec.ha.dependsOn.map(({ name }) => `${metadata.namespace}/${name}`),
         [BY_PORT_GROUP]: (vm) => vm.spec.nics.map(({ portGroup }) => `${vm.metadata.namespace}/${portGroup}`),
       },
     }),

@@ -86,7 +86,7 @@ function haPolicy(): KubeObject {
       hostFault: { action: 'Restart', delaySeconds: 60 },
       failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
       fencing: { order: ['BMC', 'StorageLease'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
-      restart: { maxConcurrentPerHost: 8 },
+      restart: { maxConcurrentPerHost: 8, maxAttempts: 5, timeoutSeconds: 300 },
     },
     { clusters: ['main'] },
   );
@@ -145,6 +145,7 @@ function host(bmc: object): KubeObject {
         datastoreIDs: ['6d3c2c50-5b1b-4f0e-9d0e-0d8f3a1c7e01'],
       },
       availability: {
+        refusedConfirmation: 'b00t',
         state: 'Fenced',
         since: '2026-01-02T03:04:05Z',
         bootID: 'b00t',
@@ -326,7 +327,12 @@ function virtualMachine(cloudInit: object): KubeObject {
       ],
       nics: [{ name: 'lan', portGroup: 'lan', mac: '52:54:00:12:34:56', model: 'virtio' }],
       cloudInit: { ...cloudInit, networkData: 'version: 2\n' },
-      ha: { enabled: true, restartPriority: 'High' },
+      ha: {
+        enabled: true,
+        restartPriority: 'High',
+        dependsOn: [{ name: 'database', readyWhen: 'GuestToolsConnected', timeoutSeconds: 600 }],
+      },
+      guestTools: 'Required',
       terminationGracePeriodSeconds: 60,
     },
     {
@@ -338,6 +344,13 @@ function virtualMachine(cloudInit: object): KubeObject {
         decidedAt: '2026-01-02T03:04:06Z',
         runningAt: '2026-01-02T03:04:08Z',
         proof: 'BMC',
+      },
+      recovery: {
+        from: 'host-2',
+        attempts: 1,
+        reason: 'RestartFailed',
+        message: 'every attempt has failed',
+        tried: [failedStart],
       },
       phase: 'Running',
       host: 'host-1',
@@ -407,11 +420,21 @@ function instance(): KubeObject {
         fencedAt: '2026-01-02T03:04:05Z',
         decidedAt: '2026-01-02T03:04:06Z',
         epoch: 1,
+        tried: [failedStart],
+        gaveUp: { at: '2026-01-02T03:04:07Z', generation: 1, restartedAt: '', hosts: ['host-1'] },
       },
     },
     instanceStatus(),
   );
 }
+
+const failedStart = {
+  host: 'host-1',
+  epoch: 1,
+  at: '2026-01-02T03:04:07Z',
+  reason: 'MemoryUnavailable',
+  message: 'no memory',
+};
 
 function instanceStatus(): object {
   return {

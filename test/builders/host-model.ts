@@ -42,6 +42,7 @@ export function request(overrides: Partial<PlacementRequest> = {}): PlacementReq
     onlyHost: undefined,
     leaves: undefined,
     recentHosts: new Set(),
+    failedHosts: new Map(),
     restartPriority: 'Medium',
     isEvacuation: false,
     ...overrides,

@@ -205,6 +205,73 @@ describe('VMs of a host', () => {
   });
 });
 
+describe('a restart that does not succeed at once', () => {
+  const pinned = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['host-1'] }] };
+  /** Takes the name of a VM's domain on a host, so that the VM cannot be started there. */
+  const occupy = async (host: string, name: string) => {
+    const os = '<os><type>hvm</type></os>';
+    const xml = `<domain type='qemu'><name>default_${name}</name><memory>16384</memory>${os}</domain>`;
+    const script = 'printf %s "$1" >/run/occupied.xml && virsh create /run/occupied.xml';
+    await story.lab.host(host).run('sh', ['-c', script, 'sh', xml]);
+  };
+  const free = async (host: string, name: string) => {
+    await story.lab.host(host).run('virsh', ['destroy', `default_${name}`]);
+  };
+  /** Boots a guest on host-1, which may run on the others as well from then on. */
+  const onFirst = async (name: string, spec: object = {}) => {
+    await counting(name, { hostSelector: pinned, ...spec });
+    await patch('vm', name, { hostSelector: null });
+    await story.vmWhen(name, 'to be protected', ({ status }) =>
+      Boolean(status?.conditions.some(({ type, status: is }) => type === 'HAProtected' && is === 'True')),
+    );
+  };
+
+  it('is made on the next host, and after the last attempt waits until it is asked for', async () => {
+    await patch('hapolicy', 'hasty', { restart: { maxAttempts: 2 } });
+    await onFirst('ha-refused');
+    await occupy('host-2', 'ha-refused');
+    await occupy('host-3', 'ha-refused');
+    try {
+      await story.lab.killHost('host-1');
+      const { status } = await story.vmWhen('ha-refused', 'to have been tried everywhere', (vm) =>
+        Boolean(vm.status?.conditions.some(({ reason }) => reason === 'RestartFailed')),
+      );
+      expect(status?.phase).toBe('Failed');
+      const tried = status?.recovery?.tried ?? [];
+      expect(tried.map(({ host }) => host).toSorted()).toEqual(['host-2', 'host-3']);
+      expect(tried.map(({ reason }) => reason)).toEqual(['DomainNameTaken', 'DomainNameTaken']);
+      const text = await story.kubectl(['drover', 'explain', 'vm', 'ha-refused']);
+      expect(text).toContain('Ready False: RestartFailed: every attempt to run the VM elsewhere has failed');
+      expect(text).toMatch(/Hosts that failed to start it, the first attempt first:\n {2}host-[23] {2}DomainNameTaken/);
+      await free('host-3', 'ha-refused');
+      await story.kubectl(['annotate', 'vm', 'ha-refused', `drover.dev/restartedAt=${Date.now()}`]);
+      const moved = await movedFrom('ha-refused', 'host-1');
+      expect(moved.status).toMatchObject({ host: 'host-3', lastFailover: { from: 'host-1', proof: 'BMC' } });
+      expect(moved.status?.recovery).toBeUndefined();
+    } finally {
+      await free('host-2', 'ha-refused');
+      await patch('hapolicy', 'hasty', { restart: { maxAttempts: 5 } });
+      await story.lab.powerOn('host-1');
+    }
+    await hadOneOwner('ha-refused', ['host-1', 'host-3'], 2);
+    await story.kubectl(['delete', 'vm', 'ha-refused', '--wait=false']);
+  });
+
+  it('waits for the VM that it depends on until that one runs', async () => {
+    await onFirst('ha-base', { ha: { restartPriority: 'Lowest' } });
+    await onFirst('ha-web', { ha: { restartPriority: 'Highest', dependsOn: [{ name: 'ha-base' }] } });
+    await story.lab.killHost('host-1');
+    const base = await movedFrom('ha-base', 'host-1');
+    const web = await movedFrom('ha-web', 'host-1');
+    expect(Date.parse(web.status?.lastFailover?.decidedAt ?? '')).toBeGreaterThanOrEqual(
+      Date.parse(base.status?.lastFailover?.runningAt ?? ''),
+    );
+    await story.lab.powerOn('host-1');
+    await hadOneOwner('ha-web', ['host-1', web.status?.host ?? ''], 2);
+    await story.kubectl(['delete', 'vm', 'ha-base', 'ha-web', '--wait=false']);
+  });
+});
+
 describe('when the API server is away from all', () => {
   it('nobody is fenced, and all goes on', async () => {
     const host = await counting('ha-outage');

@@ -5,6 +5,7 @@ export function explanationData({ vm, placed, missing, now, rules }: VirtualMach
   return {
     virtualMachine: `${vm.metadata.namespace}/${vm.metadata.name}`,
     phase: vm.status?.phase ?? 'Pending',
+    ...(vm.status?.recovery && { recovery: vm.status.recovery }),
     ...(placed && { placed }),
     missing,
     ruleGroups: rules.map(({ name, type, isRequired }) => ({ name, type, isRequired })),

@@ -1,20 +1,27 @@
+import type { FailedStart } from '../../api/recovery.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import { shortList } from '../../core/model/short-list.ts';
 import type { HostVerdict, Placement } from '../../core/placement/place.ts';
 import type { VirtualMachineExplanation } from '../../core/virtual-machine/explain.ts';
 
+/** Conditions that say what is, or is not, with the VM now. */
+const SHOWN: ReadonlySet<string> = new Set(['Ready', 'RestartRequired', 'DependenciesReady']);
 /** Most members of a rule that are named. */
 const MEMBERS_SHOWN = 8;
 
 /** An explanation for people: what is, what was decided and why, and what every host would say now. */
 export function explanationText({ vm, placed, missing, now, rules }: VirtualMachineExplanation): string {
   const { namespace, name } = vm.metadata;
-  const conditions = (vm.status?.conditions ?? []).filter(({ type }) => type === 'Ready' || type === 'RestartRequired');
+  const conditions = (vm.status?.conditions ?? []).filter(({ type }) => SHOWN.has(type));
+  const tried = vm.status?.recovery?.tried ?? [];
   return [
     `VirtualMachine ${namespace}/${name}: ${vm.status?.phase ?? 'Pending'}${placed ? ` on ${placed.host} (epoch ${placed.epoch})` : ''}`,
     ...conditions.map(
       ({ type, status, reason, message }) => `  ${type} ${status}: ${reason}${message === '' ? '' : `: ${message}`}`,
     ),
+    ...(tried.length === 0
+      ? []
+      : ['', 'Hosts that failed to start it, the first attempt first:', ...table(tried.map(attemptRow))]),
     ...(rules.length === 0 ? [] : ['', 'Rule groups:', ...table(rules.map(ruleRow))]),
     ...(placed?.because === undefined ? [] : ['', 'Why there, as it was decided:', ...indented(placed.because)]),
     ...(missing.length === 0
@@ -41,6 +48,10 @@ function hostRow({ host, obstacles, scores, points }: HostVerdict, placement: Pl
   const why = placement.scorers.map((scorer, index) => scorer.say(scores[index] ?? 0)).join('; ');
   const isBest = placement.ok && placement.host === host;
   return [host, isBest ? 'best' : 'yes', `${points.toFixed(2)} points: ${why}`];
+}
+
+function attemptRow({ host, at, reason, message }: FailedStart): [string, string, string] {
+  return [host, reason, `${at}: ${message}`];
 }
 
 function ruleRow(rule: RuleGroupModel): [string, string, string] {

@@ -98,7 +98,7 @@ export function haReady(
       message: 'spec.ha.enabled is false: VMs of a dead host wait for it',
     };
   }
-  const silent = hosts.filter(isSilent);
+  const silent = hosts.filter((host) => isSilent(host) && host.status?.availability?.state !== 'Standby');
   if (silent.length > 0) {
     const each = silent.map(
       ({ metadata, status }) => `${metadata.name} is ${status?.availability?.state}: ${status?.availability?.message}`,

@@ -1,35 +1,23 @@
 import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
-import type { Host } from '../../api/host.ts';
-import type { VirtualMachine } from '../../api/virtual-machine.ts';
-import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { failoverHostsOf } from '../../core/ha/admission.ts';
-import { policyOf } from '../../core/ha/policy.ts';
-import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
-import { type LostVirtualMachine, planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
+import { DEFAULT_POLICY, policyOf } from '../../core/ha/policy.ts';
+import { isOfFailover, triedInWords } from '../../core/ha/recovery.ts';
+import { planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import { explainPlacement } from '../../core/placement/explain.ts';
 import { instanceSpec } from '../../core/virtual-machine/instance-spec.ts';
-import { wishOf } from '../../core/virtual-machine/next-step.ts';
-import type { ResolvedDevices } from '../../core/virtual-machine/resolve.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
-import { gather } from '../virtual-machine/gather.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
+import { type Failed, type Lost, type Recoveries, recoveriesIn } from './recoveries.ts';
 import { readPower } from './watch.ts';
 
 /** How soon VMs that found no host are looked at again, although nothing has changed that it could be seen by. */
 const AGAIN_MS = 10_000;
-
-/** A VM of which nothing runs any more, with all that its new placement needs. */
-interface Lost extends LostVirtualMachine {
-  readonly vm: VirtualMachine;
-  readonly instance: VirtualMachineInstance;
-  readonly devices: ResolvedDevices;
-  readonly proof: Proof;
-}
 
 /** Gives VMs of dead hosts other hosts, one Cluster at a time: which VM comes first is decided over all of them. */
 export function failoverController(deps: ControllerDependencies): Controller {
@@ -47,7 +35,7 @@ export function failoverController(deps: ControllerDependencies): Controller {
       // Those that wait, those that have just been given a host, and those that this one has started.
       source(instances, ({ object: { spec } }) => {
         const host = hosts.get(spec.host);
-        const isConcerned = (host !== undefined && isSilent(host)) || spec.failover?.epoch === spec.epoch;
+        const isConcerned = (host !== undefined && isSilent(host)) || isOfFailover(spec);
         return isConcerned ? clusterOfHost(spec.host) : [];
       }),
     ],
@@ -61,50 +49,45 @@ export function failoverController(deps: ControllerDependencies): Controller {
 async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
   const { informers, inventories } = deps;
   const choice = policyOf(informers.clusters.get(key), (name) => informers.haPolicies.get(name));
-  if (!choice.ok || !choice.enabled || choice.policy.hostFault.action !== 'Restart') return done;
-  const ofCluster = informers.hosts.list().filter(({ metadata }) => inventories.clusterOf(metadata.name) === key);
-  const lost = ofCluster.filter(isSilent).flatMap((host) => lostOn(host, deps));
-  if (lost.length === 0) return done;
+  const policy = choice.ok && choice.enabled ? choice.policy : undefined;
+  const now = context.clock.now();
+  // A VM that was taken back from its host is given another one also when nobody wants high availability any more: it is to run.
+  const recoveries = recoveriesIn({
+    cluster: key,
+    policy: policy ?? DEFAULT_POLICY,
+    restarts: policy?.hostFault.action === 'Restart',
+    now,
+    deps,
+  });
+  const { lost, failed, givenUp, takenBack, dueMs } = recoveries;
+  const { maxAttempts, maxConcurrentPerHost } = (policy ?? DEFAULT_POLICY).restart;
   const { restarts, waiting, unplaceable } = planRestarts({
     lost,
     inventory: inventories.of(key),
-    starting: startingOn(ofCluster, deps),
-    maxConcurrentPerHost: choice.policy.restart.maxConcurrentPerHost,
+    starting: lost.length === 0 ? new Map() : startingOn(key, deps),
+    maxConcurrentPerHost,
     failoverHosts: failoverHostsOf(inventories.reserves.reserveOf(key)),
   });
-  context.log.info(
-    { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },
-    'VMs of dead hosts are given others',
-  );
+  if (lost.length > 0) {
+    context.log.info(
+      { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },
+      'VMs of dead hosts are given others',
+    );
+  }
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
-  const outcomes = await Promise.allSettled(
-    restarts.map(async (restart) => {
+  const outcomes = await Promise.allSettled([
+    ...restarts.map(async (restart) => {
       const each = byKey.get(restart.lost.request.virtualMachine);
       if (each !== undefined) await give(each, restart, deps, context);
     }),
-  );
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return requeueAfter(AGAIN_MS, 'VMs of dead hosts wait');
-}
-
-function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
-  return deps.informers.instances.byIndex(BY_HOST, host.metadata.name).flatMap((instance) => {
-    const key = keyOf(instance);
-    const proof = proofFor(instance, host);
-    const input = gather(key, deps);
-    // What was decided a moment ago, the cache does not show yet.
-    const isDecided = (deps.reservations.placementOf(key)?.epoch ?? 0) > instance.spec.epoch;
-    if (proof === undefined || isDecided || !shouldRun(input.vm, instance)) return [];
-    const { vm } = input;
-    const wish = wishOf(vm, input);
-    if (!wish.ok) return [];
-    const { devices } = wish;
-    const request = { ...wish.request, onlyHost: undefined };
-    return [
-      { request, fromHost: host.metadata.name, priority: vm.spec.ha.restartPriority, vm, instance, devices, proof },
-    ];
-  });
+    ...failed.map(async (each) => await takeBack(each, maxAttempts, deps, context)),
+    ...givenUp.map(async (each) => await giveUp(each, deps, context)),
+  ]);
+  const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
+  const againMs = Math.max(1, Math.min(dueMs === undefined ? AGAIN_MS : dueMs - now.getTime(), AGAIN_MS));
+  if (lost.length + takenBack > 0 || dueMs !== undefined) return requeueAfter(againMs, 'VMs of dead hosts wait');
+  return done;
 }
 
 async function isOffNow(name: string, deps: ControllerDependencies, signal: AbortSignal): Promise<boolean> {
@@ -114,44 +97,40 @@ async function isOffNow(name: string, deps: ControllerDependencies, signal: Abor
 }
 
 /** VMs that hosts have been given because others died, and do not run yet. */
-function startingOn(hosts: readonly Host[], { informers }: ControllerDependencies): ReadonlyMap<string, number> {
+function startingOn(
+  cluster: ObjectKey,
+  { informers, inventories }: ControllerDependencies,
+): ReadonlyMap<string, number> {
+  const hosts = informers.hosts.list().filter(({ metadata }) => inventories.clusterOf(metadata.name) === cluster);
   return new Map(
     hosts.map(({ metadata: { name } }) => {
       const starting = informers.instances.byIndex(BY_HOST, name).filter(({ spec, status }) => {
-        const isNew = spec.failover?.epoch === spec.epoch;
         const isBegun = status?.observedEpoch === spec.epoch && status.phase !== 'Starting';
-        return isNew && !isBegun;
+        return isOfFailover(spec) && !isBegun;
       });
       return [name, starting.length];
     }),
   );
 }
 
-/** Writes the new placement, unless anybody has changed the instance since the proof was compared with it. */
+/** Writes the new placement, unless anybody has changed the instance since it was looked at. */
 async function give(
-  { vm, instance, devices, proof, fromHost, request }: Lost,
+  { vm, instance, devices, cause, why, request, needsReading }: Lost,
   { host, placement }: Restart,
   deps: ControllerDependencies,
-  { signal, log, clock }: ReconcileContext,
+  context: ReconcileContext,
 ): Promise<void> {
+  const { signal, log, clock } = context;
   const key = keyOf(instance);
-  if (proof.needsReading && !(await isOffNow(fromHost, deps, signal))) {
+  if (needsReading && !(await isOffNow(instance.spec.host, deps, signal))) {
     log.warn(
-      { virtualMachine: key, host: fromHost },
+      { virtualMachine: key, host: instance.spec.host },
       'it came by a migration, and its BMC does not read that it is off',
     );
     return;
   }
   const epoch = Math.max(instance.spec.epoch, vm.status?.epoch ?? 0) + 1;
-  const failover: VirtualMachineInstanceSpec['failover'] = {
-    fromHost,
-    ...(proof.bootID !== undefined && { bootID: proof.bootID }),
-    proof: proof.method,
-    detectedAt: proof.detectedAt,
-    ...(proof.fencedAt !== undefined && { fencedAt: proof.fencedAt }),
-    decidedAt: clock.now().toISOString(),
-    epoch,
-  };
+  const failover = { ...cause, decidedAt: clock.now().toISOString(), epoch };
   const sealed = await sealUserData(vm, host, deps, signal);
   const bootID = deps.informers.hosts.get(host)?.status?.bootID;
   const assignment = { host, epoch, bootID, cpuModel: request.cpuModel };
@@ -160,23 +139,69 @@ async function give(
   const annotations = { ...instance.metadata.annotations, [PLACEMENT_ANNOTATION]: explanation };
   const changed = changedInstance({ ...instance, metadata: { ...instance.metadata, annotations } }, spec);
   deps.reservations.assume(key, spec, instance.metadata.generation + 1);
+  let isWritten = false;
   try {
-    await deps.client.update(VirtualMachineInstance, changed, { signal });
+    isWritten = await update(changed, deps, context);
+  } finally {
+    if (!isWritten) {
+      // An older placement would be ignored beside a newer one, and the VM taken for decided for ever.
+      deps.reservations.forget(key);
+      deps.reservations.assume(key, instance.spec, instance.metadata.generation);
+    }
+  }
+  if (!isWritten) return;
+  log.warn({ virtualMachine: key, from: instance.spec.host, to: host, epoch, cause, why, explanation }, 'failed over');
+  const note = `${why}; the VM is started on host ${host} (epoch ${epoch})\n${explanation}`;
+  deps.events.record({ regarding: vm, type: 'Warning', reason: 'FailedOver', action: 'FailingOver', note });
+}
+
+/** Tells a host that has failed to start a VM to leave it alone. Only when it has confirmed that, another one is asked. */
+async function takeBack(
+  { vm, instance, tried }: Failed,
+  maxAttempts: number,
+  deps: ControllerDependencies,
+  context: ReconcileContext,
+): Promise<void> {
+  const { spec } = instance;
+  if (spec.failover === undefined) return;
+  const failover = { ...spec.failover, tried: [...tried] };
+  if (!(await update(changedInstance(instance, { ...spec, powerState: 'Off', failover }), deps, context))) return;
+  const last = tried.at(-1);
+  context.log.warn({ virtualMachine: keyOf(instance), host: spec.host, tried }, 'a start has failed');
+  const note = `host ${spec.host} failed to start the VM (attempt ${tried.length} of ${maxAttempts}): ${last?.reason}: ${last?.message}`;
+  deps.events.record({ regarding: vm, type: 'Warning', reason: 'StartFailed', action: 'FailingOver', note });
+}
+
+/** Writes down what was the case when the last attempt had failed, by which new capacity is known. */
+async function giveUp(
+  { vm, instance, tried, record }: Recoveries['givenUp'][number],
+  deps: ControllerDependencies,
+  context: ReconcileContext,
+): Promise<void> {
+  const { spec } = instance;
+  if (spec.failover === undefined) return;
+  const isNew = spec.failover.gaveUp === undefined;
+  const failover = { ...spec.failover, gaveUp: record };
+  if (!(await update(changedInstance(instance, { ...spec, failover }), deps, context)) || !isNew) return;
+  context.log.error({ virtualMachine: keyOf(instance), tried }, 'every attempt to restart the VM has failed');
+  const note = `every attempt to run the VM elsewhere has failed: ${triedInWords(tried)}`;
+  deps.events.record({ regarding: vm, type: 'Warning', reason: 'RestartFailed', action: 'FailingOver', note });
+}
+
+/** @returns whether it was written; not: somebody has changed it meanwhile, and it is looked at anew */
+async function update(
+  instance: VirtualMachineInstance,
+  { client }: ControllerDependencies,
+  { signal, log }: ReconcileContext,
+): Promise<boolean> {
+  try {
+    await client.update(VirtualMachineInstance, instance, { signal });
+    return true;
   } catch (error) {
-    // An older placement would be ignored beside a newer one, and the VM taken for decided for ever.
-    deps.reservations.forget(key);
-    deps.reservations.assume(key, instance.spec, instance.metadata.generation);
     if (error instanceof KubeError && error.isConflict()) {
-      log.info({ virtualMachine: key }, 'the instance has changed meanwhile; it is looked at anew');
-      return;
+      log.info({ virtualMachine: keyOf(instance) }, 'the instance has changed meanwhile; it is looked at anew');
+      return false;
     }
     throw error;
   }
-  const why =
-    proof.bootID === undefined
-      ? `${fromHost} had never begun to start it`
-      : `${proof.method} proved that boot ${proof.bootID} of ${fromHost} is over`;
-  log.warn({ virtualMachine: key, from: fromHost, to: host, epoch, proof, explanation }, 'failed over');
-  const note = `host ${fromHost} is dead, and the VM is started on host ${host} (epoch ${epoch}): ${why}\n${explanation}`;
-  deps.events.record({ regarding: vm, type: 'Warning', reason: 'FailedOver', action: 'FailingOver', note });
 }

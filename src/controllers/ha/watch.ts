@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CONFIRM_FENCED_ANNOTATION } from '../../api/common/names.ts';
-import type { HAPolicySpec } from '../../api/ha-policy.ts';
+import { type HAPolicySpec, MISSED_RENEWAL_SECONDS } from '../../api/ha-policy.ts';
 import { Host } from '../../api/host.ts';
 import type { HostAvailability } from '../../api/host-availability.ts';
-import { afterFence, type FenceOutcome, type HostInput, nextHostStep } from '../../core/ha/host-state.ts';
+import { afterFence, type FenceOutcome, type HostInput, isNews, nextHostStep } from '../../core/ha/host-state.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { needsProof, proofOfHost, shouldRun } from '../../core/ha/proof.ts';
+import { isTakenBack } from '../../core/ha/recovery.ts';
 import { judgeLease } from '../../core/ha/storage-lease.ts';
+import { maintenanceOf } from '../../core/model/read-host.ts';
+import { isConfirmedOff, isOrphan } from '../../core/virtual-machine/next-step.ts';
 import { keyOf, type ObjectKey } from '../../kube/index.ts';
 import { confirmOff, PowerError } from '../../power/index.ts';
 import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
@@ -22,8 +25,6 @@ import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
 const CONCURRENCY = 64;
 /** A pass that cuts the power of a host takes as long as its BMC, and the policy allows up to ten minutes. */
 const PASS_TIMEOUT_MS = 660_000;
-/** A host that has not renewed its lease for so long has missed a renewal (every 3 s). */
-const MISSED_ONE_MS = 4_000;
 /** Hosts whose loss is so young count as lost at the same time. */
 const SAME_TIME_MS = 60_000;
 /** A host that has fallen silent is a suspect, and gets no VMs, also while its BMC takes its time. */
@@ -99,6 +100,9 @@ async function reconcile(
     power,
     lease,
     toRecover: toRecoverOn(key, deps),
+    placed: deps.informers.instances.byIndex(BY_HOST, key).length,
+    unsettled: unsettledOn(host, bootID, deps),
+    inMaintenance: maintenanceOf(host) !== undefined,
     cluster: silenceOf(cluster.metadata.name, deps),
     confirmed: host.metadata.annotations[CONFIRM_FENCED_ANNOTATION],
   });
@@ -129,11 +133,12 @@ async function ask(
   const { name } = host.metadata;
   const state = before?.bootID === bootID ? before.state : 'Online';
   const isSilent = deps.heartbeats.of(name).silentMs >= failureDetection.suspectAfterSeconds * 1000;
-  if (!isSilent && state === 'Online') return { answer: undefined, power: NOT_ASKED, lease: { kind: 'None' } };
-  const wantsProof = state !== 'Fenced';
+  const isUp = state === 'Online' || state === 'Recovered';
+  if (!isSilent && isUp) return { answer: undefined, power: NOT_ASKED, lease: { kind: 'None' } };
+  const wantsProof = state !== 'Fenced' && state !== 'Standby';
   const read = (signal: AbortSignal) => readPower(host, deps, signal);
   const firstReading = () => notLaterThan(FIRST_READING_MS, read, NOT_YET, context);
-  const reading = () => (state === 'Online' ? firstReading() : read(context.signal));
+  const reading = () => (isUp ? firstReading() : read(context.signal));
   const [answer, power, lease] = await Promise.all([
     deps.askAgent(host, context.signal),
     wantsProof && order.includes('BMC') ? reading() : NOT_ASKED,
@@ -258,9 +263,20 @@ function toRecoverOn(host: string, { informers }: ControllerDependencies): numbe
   const coming = instances
     .byIndex(BY_TARGET, host)
     .filter((instance) => proofOfHost(instance, hosts.get(instance.spec.host)) !== undefined);
-  return [...instances.byIndex(BY_HOST, host), ...coming].filter(
-    (instance) => needsProof(instance) && shouldRun(virtualMachines.get(keyOf(instance)), instance),
-  ).length;
+  return [...instances.byIndex(BY_HOST, host), ...coming].filter((instance) => {
+    const vm = virtualMachines.get(keyOf(instance));
+    // One that was taken back from the host goes on elsewhere as soon as nothing of it can be left there.
+    const isAwaited = isTakenBack(instance.spec) && !isOrphan(vm, instance) && !isConfirmedOff(instance);
+    return needsProof(instance) && (shouldRun(vm, instance) || isAwaited);
+  }).length;
+}
+
+/** VMs of which the host has not told in this boot, and domains there that no intent speaks of. */
+function unsettledOn({ metadata, status }: Host, bootID: string, { informers }: ControllerDependencies): number {
+  const untold = informers.instances
+    .byIndex(BY_HOST, metadata.name)
+    .filter((instance) => instance.status?.host !== metadata.name || instance.status.bootID !== bootID);
+  return untold.length + (status?.strayDomains?.length ?? 0);
 }
 
 /** How many hosts a Cluster has, and how many of them went silent at about the same time. */
@@ -269,8 +285,10 @@ function silenceOf(cluster: string, { informers, inventories, heartbeats, clock 
     .list()
     .filter(({ metadata, status }) => status?.bootID !== undefined && inventories.clusterOf(metadata.name) === cluster);
   const silent = hosts.filter(({ metadata, status }) => {
-    if (heartbeats.of(metadata.name).silentMs < MISSED_ONE_MS) return false;
+    if (heartbeats.of(metadata.name).silentMs < MISSED_RENEWAL_SECONDS * 1000) return false;
     const { state, since = '' } = status?.availability ?? {};
+    // Powered off on purpose.
+    if (state === 'Standby') return false;
     return state !== 'Fenced' || clock.now().getTime() - Date.parse(since) < SAME_TIME_MS;
   });
   return { hosts: hosts.length, silent: silent.length };
@@ -288,12 +306,12 @@ async function write(
   const status = availability === undefined ? {} : { availability };
   await writeStatus(client, Host, host, status, { fieldManager: FIELD_MANAGERS.hostWatch, signal });
   memory.written = { uid: host.metadata.uid, availability };
-  if (availability === undefined || (before?.state === availability.state && before.reason === availability.reason))
-    return;
+  if (availability === undefined || !isNews(before, availability)) return;
   const { state, reason, message: note, bootID } = availability;
   log.warn({ host: host.metadata.name, state, reason, bootID, note }, 'the host is in another state');
   // That a host goes on as it began is no news.
   if (before === undefined && state === 'Online') return;
-  const type = state === 'Online' && reason === 'Alive' ? 'Normal' : 'Warning';
+  const isWell = (state === 'Online' && reason === 'Alive') || state === 'Standby' || state === 'Recovered';
+  const type = isWell ? 'Normal' : 'Warning';
   events.record({ regarding: host, type, reason, action: state, note });
 }

@@ -1,3 +1,4 @@
+import { MISSED_RENEWAL_SECONDS } from '../../api/ha-policy.ts';
 import { Host } from '../../api/host.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import type { ObjectKey } from '../../kube/index.ts';
@@ -15,9 +16,6 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { writeStatus } from '../write-status.ts';
 import { hostsOfLease } from './lease.ts';
-
-/** High availability notices no silence that is shorter (HAPolicy, failureDetection). */
-const NOTICED_AFTER_MS = 4_000;
 
 /** Calls a host's readiness unknown when its agent has stopped renewing its lease. The agent says when it is back. */
 export function hostController(deps: ControllerDependencies): Controller {
@@ -43,7 +41,7 @@ async function reconcile(
   if (!isCalledSilent) heartbeats.spoke(key);
   const leftMs = heartbeats.leftMs(key);
   // High availability may notice its silence earlier.
-  const isNoticed = isSilent(host) && heartbeats.of(key).silentMs >= NOTICED_AFTER_MS;
+  const isNoticed = isSilent(host) && heartbeats.of(key).silentMs >= MISSED_RENEWAL_SECONDS * 1000;
   if (leftMs > 0 && !isNoticed) return requeueAfter(leftMs, "the host's lease is fresh");
   const before = host.status?.conditions ?? [];
   if (isCalledSilent) return done;

@@ -49,3 +49,17 @@ function violatorsOf({ metadata, status }: RuleGroup): ObjectKey[] {
     violations.length < MAX_LISTED ? violations.map(({ virtualMachine }) => virtualMachine) : (status?.members ?? []);
   return names.map((name) => keyOf({ metadata: { namespace: metadata.namespace, name } }));
 }
+
+/** Members, before and now, of a RuleGroup that says something else, or takes effect, or does not any more: where they could run hangs on it. */
+export function otherwiseBound(change: Change<RuleGroup>): ObjectKey[] {
+  if (change.type === 'updated' && sayingOf(change.object) === sayingOf(change.previous)) return [];
+  const groups = change.type === 'updated' ? [change.previous, change.object] : [change.object];
+  return groups.flatMap(({ metadata, status }) =>
+    (status?.members ?? []).map((name) => keyOf({ metadata: { namespace: metadata.namespace, name } })),
+  );
+}
+
+function sayingOf({ spec, status }: RuleGroup): string {
+  const ready = status?.conditions.find(({ type }) => type === 'Ready')?.status;
+  return JSON.stringify([spec, ready, status?.members]);
+}

@@ -3,8 +3,11 @@ import type { Cluster } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { awaitedBy, dependenciesVerdict } from '../../core/ha/dependencies.ts';
+import { placeLost } from '../../core/ha/place-lost.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { protectedFromHostFault } from '../../core/ha/protected.ts';
+import { type RecoveryInput, recoveryOf } from '../../core/ha/recovery-status.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { migratable } from '../../core/migration/migratable.ts';
 import { isSilent } from '../../core/model/read-host.ts';
@@ -24,10 +27,11 @@ import {
 } from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
-import { BY_HOST, BY_PORT_GROUP, BY_VOLUME } from '../informers.ts';
+import { dependenciesIn } from '../ha/dependencies.ts';
+import { BY_DEPENDENCY, BY_HOST, BY_PORT_GROUP, BY_VOLUME } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
 import { createInstance, createVolumes, releaseInstance, updateInstance } from './apply.ts';
-import { brokenRules, otherwiseViolating } from './broken-rules.ts';
+import { brokenRules, otherwiseBound, otherwiseViolating } from './broken-rules.ts';
 import { gather } from './gather.ts';
 import { statusOf } from './status.ts';
 import { unplaced } from './unplaced.ts';
@@ -49,6 +53,8 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
     sources: [
       source(informers.virtualMachines),
       source(informers.instances),
+      source(informers.instances, (change) => (isOtherReadiness(change) ? dependentsOf(change.key, deps) : [])),
+      source(informers.virtualMachines, (change) => (isOtherNeed(change) ? dependentsOf(change.key, deps) : [])),
       source(informers.volumes, ({ key }) => informers.virtualMachines.byIndex(BY_VOLUME, key).map(keyOf)),
       source(informers.portGroups, ({ key }) => informers.virtualMachines.byIndex(BY_PORT_GROUP, key).map(keyOf)),
       source(informers.clusters, (change) =>
@@ -56,7 +62,11 @@ export function virtualMachineController(deps: ControllerDependencies): Controll
       ),
       source(informers.haPolicies, () => informers.virtualMachines.keys()),
       source(informers.datastores, () => unplaced(informers)),
-      source(informers.ruleGroups, (change) => [...unplaced(informers), ...otherwiseViolating(change)]),
+      source(informers.ruleGroups, (change) => [
+        ...unplaced(informers),
+        ...otherwiseViolating(change),
+        ...otherwiseBound(change),
+      ]),
       source(informers.hosts, (change) => [
         ...unplaced(informers),
         ...(isOtherReach(change) ? informers.instances.keys() : instancesOn(change.key, deps)),
@@ -153,6 +163,7 @@ async function report(
   const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
   const outOfDate = instance === undefined ? undefined : outOfDateBecause(instance, deps);
+  const recovery = instance && recoveryOf(recoveryInput(vm, instance, input, now, deps));
   const status = statusOf({
     vm,
     instance,
@@ -160,6 +171,8 @@ async function report(
     migratable: () => (instance === undefined ? YES : migratable(mobilityOf(input, deps), instance)),
     protectedFromHostFault: () =>
       instance === undefined ? YES : protectedFromHostFault({ ...protectionOf(input, instance, deps), vm, instance }),
+    recovery,
+    dependencies: dependenciesVerdict(vm, dependenciesIn(vm.metadata.namespace, deps.informers)),
     brokenRules: instance === undefined ? [] : brokenRules(keyOf(vm), input.inventory, deps),
     outOfDate,
     now,
@@ -168,6 +181,8 @@ async function report(
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
   });
+  // What it waits for may change without a sign that is seen here.
+  if (recovery !== undefined) return requeueAfter(RETRY_PLACEMENT_MS, 'it waits to run elsewhere');
   if (step.step !== 'Unschedulable') return done;
   if (written) {
     const note = summarizeRefusal(step.placement);
@@ -233,6 +248,29 @@ function protectionOf(
   return { virtualMachine, choice, host: informers.hosts.get(spec.host) };
 }
 
+function recoveryInput(
+  vm: VirtualMachine,
+  instance: VirtualMachineInstance,
+  input: VirtualMachineInput,
+  now: Date,
+  deps: ControllerDependencies,
+): RecoveryInput {
+  const { choice, host } = protectionOf(input, instance, deps);
+  const { fence, detectedAt } = host?.status?.availability ?? {};
+  const since = instance.spec.failover?.epoch === instance.spec.epoch ? instance.spec.failover : undefined;
+  const sinceMs = Date.parse(since?.fencedAt ?? fence?.confirmedAt ?? detectedAt ?? '') || 0;
+  const find = dependenciesIn(vm.metadata.namespace, deps.informers);
+  return {
+    vm,
+    instance,
+    isProvenOff: input.isProvenOff,
+    policy: choice.ok && choice.enabled ? choice.policy : undefined,
+    awaited: vm.spec.ha.dependsOn.length === 0 ? [] : awaitedBy(vm, find, sinceMs, now.getTime()),
+    place: (failed) => placeLost(vm, instance, input, failed),
+    nowMs: now.getTime(),
+  };
+}
+
 function mobilityOf(virtualMachine: VirtualMachineInput, { informers }: ControllerDependencies) {
   const { cluster } = virtualMachine;
   return {
@@ -262,4 +300,28 @@ function isOtherReach(change: Change<Host>): boolean {
 
 function instancesOn(host: string, { informers }: ControllerDependencies): ObjectKey[] {
   return informers.instances.byIndex(BY_HOST, host).map(keyOf);
+}
+
+/** VMs that depend on one, themselves or by another one. */
+function dependentsOf(key: ObjectKey, { informers }: ControllerDependencies): ObjectKey[] {
+  const found = new Set(informers.virtualMachines.byIndex(BY_DEPENDENCY, key).map(keyOf));
+  // A circle shows in the conditions of all that are in it.
+  for (const each of found)
+    for (const vm of informers.virtualMachines.byIndex(BY_DEPENDENCY, each)) found.add(keyOf(vm));
+  return [...found];
+}
+
+/** Whether those that depend on a VM are to be looked at because of what its instance says now. */
+function isOtherReadiness(change: Change<VirtualMachineInstance>): boolean {
+  if (change.type !== 'updated') return true;
+  const readinessOf = ({ spec, status }: VirtualMachineInstance) =>
+    [spec.epoch, spec.host, status?.observedEpoch, status?.phase, status?.guestTools?.connected].join();
+  return readinessOf(change.object) !== readinessOf(change.previous);
+}
+
+/** The same because of what its spec says. */
+function isOtherNeed(change: Change<VirtualMachine>): boolean {
+  if (change.type !== 'updated') return true;
+  const needOf = ({ metadata, spec }: VirtualMachine) => [spec.ha, spec.runStrategy, metadata.deletionTimestamp];
+  return !isDeepStrictEqual(needOf(change.object), needOf(change.previous));
 }

@@ -1,4 +1,5 @@
 import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
+import type { Recovery } from '../../api/recovery.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { heldForFailover } from '../../core/ha/admission.ts';
@@ -21,6 +22,10 @@ export interface StatusInput {
   readonly migratable: () => Verdict;
   /** Whether it would run elsewhere if its host died. Asked only when it is on a host. */
   readonly protectedFromHostFault: () => Verdict;
+  /** Why it does not run yet although its host has died. Absent: no recovery is under way. */
+  readonly recovery: Recovery | undefined;
+  /** What is to be said of the VMs that it depends on. Absent: it depends on none. */
+  readonly dependencies: Verdict | undefined;
   /** Rules that are not kept by where it is. */
   readonly brokenRules: readonly BrokenRule[];
   /** Why the host's last word on the VM says nothing about now. Absent: it does. */
@@ -41,6 +46,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     migratable(input),
     rulesSatisfied(input),
     haProtected(input),
+    ...dependenciesReady(input),
   ];
   const observedGeneration = vm.metadata.generation;
   return {
@@ -55,14 +61,21 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     nics: vm.spec.nics.map(({ name, mac }) => ({ name, mac: mac ?? macAddressOf(vm.metadata.uid, name) })),
     guest: seen?.guestTools?.connected ? { hostname: seen.guestTools.hostname, os: seen.guestTools.os } : undefined,
     lastFailover: lastFailover(input),
+    recovery: input.recovery,
     conditions: [
       ...setConditions(
-        vm.status?.conditions ?? [],
+        conditionsBefore(input),
         conditions.map((condition) => ({ ...condition, observedGeneration })),
         now,
       ),
     ].map((condition) => ({ ...condition, observedGeneration: condition.observedGeneration })),
   };
+}
+
+/** Without what is said only of a VM that depends on others. */
+function conditionsBefore({ vm, dependencies }: StatusInput): NonNullable<VirtualMachineStatus['conditions']> {
+  const conditions = vm.status?.conditions ?? [];
+  return dependencies === undefined ? conditions.filter(({ type }) => type !== 'DependenciesReady') : conditions;
 }
 
 /** How it came to its host because another died; what an earlier instance said of it stays. */
@@ -107,7 +120,8 @@ function hostOf({ vm, instance, step }: StatusInput): string | undefined {
   return step.step === 'ReleaseInstance' || isConfirmedOff(instance) ? undefined : instance.spec.host;
 }
 
-export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
+export function phaseOf({ vm, instance, outOfDate, recovery }: StatusInput): Phase {
+  if (recovery !== undefined && recovery.reason !== 'Starting') return RECOVERING[recovery.reason];
   if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
   if (outOfDate !== undefined) return 'Unknown';
   const phase = agentStatus(instance)?.phase;
@@ -115,6 +129,22 @@ export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
   if (phase === 'Running' && isMigrating(instance)) return 'Migrating';
   if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
   return phase ?? 'Starting';
+}
+
+/** The phase of a VM that waits to run elsewhere: nothing of it runs, but where a host is still to confirm that. */
+const RECOVERING = {
+  Waiting: 'Pending',
+  DependencyNotReady: 'Pending',
+  NoHostFits: 'Pending',
+  Pausing: 'Pending',
+  TakenBack: 'Stopping',
+  RestartFailed: 'Failed',
+} as const satisfies Record<Exclude<Recovery['reason'], 'Starting'>, Phase>;
+
+/** Said of a VM that waits to run elsewhere, instead of what its last host said. */
+function recovering({ recovery }: StatusInput): Pick<ConditionInput, 'status' | 'reason' | 'message'> | undefined {
+  if (recovery === undefined || recovery.reason === 'Starting') return undefined;
+  return { status: 'False', reason: recovery.reason, message: recovery.message };
 }
 
 /** From the moment that its memory is copied until its new host has taken it over. */
@@ -128,6 +158,8 @@ function isMigrating({ spec, status }: VirtualMachineInstance): boolean {
 function ready(input: StatusInput): ConditionInput {
   const { vm, instance } = input;
   const type = 'Ready';
+  const recovery = recovering(input);
+  if (recovery !== undefined) return { type, ...recovery };
   const phase = phaseOf(input);
   if (phase === 'Halted' && (vm.spec.runStrategy === 'Halted' || instance?.status?.lastStop?.reason === 'Shutdown')) {
     const message =
@@ -153,8 +185,11 @@ function ready(input: StatusInput): ConditionInput {
 }
 
 /** Whether the domain runs (a paused one does not). */
-function running({ vm, instance, outOfDate, ...rest }: StatusInput): ConditionInput {
+function running(input: StatusInput): ConditionInput {
+  const { vm, instance, outOfDate } = input;
   const type = 'Running';
+  const recovery = recovering(input);
+  if (recovery !== undefined) return { type, ...recovery };
   if (instance === undefined) {
     const halted = vm.spec.runStrategy === 'Halted';
     return {
@@ -173,7 +208,7 @@ function running({ vm, instance, outOfDate, ...rest }: StatusInput): ConditionIn
       message: `the state of the VM is not known: ${outOfDate}`,
     };
   }
-  const phase = phaseOf({ vm, instance, outOfDate, ...rest });
+  const phase = phaseOf(input);
   const seen = agentStatus(instance);
   if (phase === 'Running' || phase === 'Migrating')
     return { type, status: 'True', reason: 'Running', message: `the domain runs on host ${host}` };
@@ -194,8 +229,11 @@ const WORDS: Readonly<Record<Phase, (host: string) => string>> = {
 };
 
 /** Whether a host has been chosen, with one line per host: the placement as it was decided. */
-function scheduled({ vm, instance, step }: StatusInput): ConditionInput {
+function scheduled(input: StatusInput): ConditionInput {
+  const { vm, instance, step } = input;
   const type = 'Scheduled';
+  const recovery = recovering(input);
+  if (recovery !== undefined) return { type, ...recovery };
   if (instance !== undefined) {
     const explanation = instance.metadata.annotations[PLACEMENT_ANNOTATION];
     const message = explanation ?? `placed on host ${instance.spec.host} (epoch ${instance.spec.epoch})`;
@@ -287,6 +325,15 @@ function haProtected({ vm, instance, protectedFromHostFault }: StatusInput): Con
   return verdict.ok
     ? { type, status: 'True', reason: 'Protected', message: 'if its host dies, it is run again as the HAPolicy says' }
     : { type, status: 'False', reason: verdict.reason, message: verdict.message };
+}
+
+/** Whether it could be run elsewhere at once as far as the VMs go that it depends on. Nothing is said of one that depends on none. */
+function dependenciesReady({ dependencies }: StatusInput): ConditionInput[] {
+  const type = 'DependenciesReady';
+  if (dependencies === undefined) return [];
+  return dependencies.ok
+    ? [{ type, status: 'True', reason: 'Ready', message: 'every VM that it depends on is ready' }]
+    : [{ type, status: 'False', reason: dependencies.reason, message: dependencies.message }];
 }
 
 /** Whether changes of the spec wait for a power cycle. */

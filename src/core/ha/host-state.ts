@@ -44,6 +44,12 @@ export interface HostInput {
   readonly toRecover: number;
   /** Hosts of its Cluster, and how many of them are silent. */
   readonly cluster: { readonly hosts: number; readonly silent: number };
+  /** VMs that are placed on it. */
+  readonly placed: number;
+  /** Those of them that it has not told of in this boot, and domains on it that no intent speaks of. */
+  readonly unsettled: number;
+  /** It is to be empty, because somebody works on it. */
+  readonly inMaintenance: boolean;
   /** Boot that an administrator has confirmed to be over. */
   readonly confirmed: string | undefined;
 }
@@ -71,11 +77,31 @@ const PATIENCE_MS = 120_000;
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 30_000;
 
-/** Decides by the first rule that applies. */
 export function nextHostStep(input: HostInput): HostStep {
+  const step = decide(input);
+  const { refusedConfirmation: _refused, ...availability } = step.availability;
+  // It stays refused until the annotation is taken away: who had not looked then, has not looked later.
+  const isRefused = isRefusedOnce(input) || availability.reason === CONFIRMATION_REFUSED;
+  return { ...step, availability: { ...availability, ...(isRefused && { refusedConfirmation: input.bootID }) } };
+}
+
+const CONFIRMATION_REFUSED = 'ConfirmationRefused';
+
+/** Whether this very confirmation was made while the boot was alive. */
+function isRefusedOnce({ before, bootID, confirmed }: HostInput): boolean {
+  return confirmed === bootID && before?.bootID === bootID && before.refusedConfirmation === bootID;
+}
+
+/** Whether an administrator's word proves that the boot is over. */
+function isConfirmed(input: HostInput): boolean {
+  return input.confirmed === input.bootID && !isRefusedOnce(input);
+}
+
+/** Decides by the first rule that applies. */
+function decide(input: HostInput): HostStep {
   const { before, bootID, heartbeat, answer, policy } = input;
   const sameBoot = before !== undefined && before.bootID === bootID;
-  if (sameBoot && before.state === 'Fenced') return fenced(input, before);
+  if (sameBoot && (before.state === 'Fenced' || before.state === 'Standby')) return fenced(input, before);
   const isAlive =
     answer === 'Agent' ||
     answer === 'NewAgent' ||
@@ -88,6 +114,20 @@ export function nextHostStep(input: HostInput): HostStep {
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
   if (heartbeat.silentMs < suspectAfterMs(policy)) return asBefore(input, suspectAfterMs(policy) - heartbeat.silentMs);
   return silent(input);
+}
+
+const FENCING_FAILED = 'FencingFailed';
+
+/**
+ * Whether people are to be told of a change. That a fencing is tried once more, and fails once more for the same cause, is none: its message
+ * counts the attempts.
+ */
+export function isNews(before: HostAvailability | undefined, after: HostAvailability): boolean {
+  const isSameFence = before?.state === 'Fencing' && before.fence?.bootID === after.fence?.bootID;
+  if (isSameFence && after.state === 'Fencing') {
+    return after.reason === FENCING_FAILED && before.fence?.message !== after.fence?.message;
+  }
+  return before?.state !== after.state || before.reason !== after.reason;
 }
 
 /** What a fencing has come to. */
@@ -103,7 +143,7 @@ export function afterFence(before: HostAvailability, outcome: FenceOutcome, nowM
     const message = `the host could not be powered off (attempt ${fence.attempts}): ${outcome.message}`;
     return {
       ...before,
-      reason: 'FencingFailed',
+      reason: FENCING_FAILED,
       message: `${message}. It is tried again`,
       fence: { ...rest, message: outcome.message },
     };
@@ -133,13 +173,12 @@ function suspectAfterMs({ failureDetection }: HAPolicySpec): number {
 }
 
 function online(input: HostInput): HostStep {
-  const { before, bootID, confirmed, answer, heartbeat, policy } = input;
-  const fence = before?.fence === undefined ? {} : { fence: before.fence };
+  const { bootID, confirmed, answer, heartbeat, policy } = input;
   const isReachedOnly = (answer === 'Agent' || answer === 'NewAgent') && heartbeat.silentMs >= suspectAfterMs(policy);
   const [reason, message] =
     confirmed === bootID
       ? [
-          'ConfirmationRefused',
+          CONFIRMATION_REFUSED,
           `an administrator has confirmed that boot ${bootID} is over, but it is alive: nothing was done. Take the annotation drover.dev/confirm-fenced away`,
         ]
       : isReachedOnly
@@ -148,38 +187,52 @@ function online(input: HostInput): HostStep {
             'its agent answers the operator, but does not renew its lease: look at the network between the host and the API server. Its VMs run on',
           ]
         : ['Alive', 'its agent renews its lease'];
-  const same = before?.state === 'Online' && before.bootID === bootID;
-  return {
-    availability: { state: 'Online', since: same ? before.since : iso(input.nowMs), bootID, reason, message, ...fence },
-    fence: false,
-    againMs: isReachedOnly ? ASK_EVERY_MS : Math.max(1, suspectAfterMs(policy) - heartbeat.silentMs),
-  };
+  return alive(
+    input,
+    reason,
+    message,
+    isReachedOnly ? ASK_EVERY_MS : Math.max(1, suspectAfterMs(policy) - heartbeat.silentMs),
+  );
 }
 
-function asBefore({ before, bootID, nowMs }: HostInput, againMs: number): HostStep {
-  if (before !== undefined && before.bootID === bootID) return { availability: before, fence: false, againMs };
+/** Online; after a boot that ended by a fencing Recovered first, until it has looked for everything that it may have. */
+function alive(input: HostInput, reason: string, message: string, againMs: number): HostStep {
+  const { before, bootID, unsettled, nowMs } = input;
+  const hasBootedSince = before !== undefined && before.bootID !== bootID && before.fence?.bootID === before.bootID;
+  const isBack = hasBootedSince ? before.fence?.confirmedAt !== undefined : before?.state === 'Recovered';
+  const isRecovered = isBack && unsettled > 0;
+  const state = isRecovered ? 'Recovered' : 'Online';
+  const isPlain = isRecovered && (reason === 'Alive' || reason === 'JustBegun');
+  const why = isPlain
+    ? {
+        reason: 'Reconciling',
+        message: `it has booted since it was proven to be off, and ${unsettled} of its VMs or domains are not settled: VMs that it has not told of since, and domains that no VM speaks of (status.strayDomains)`,
+      }
+    : { reason, message };
+  const same = before?.state === state && before.bootID === bootID;
   const fence = before?.fence === undefined ? {} : { fence: before.fence };
-  const message = 'the operator has just begun to watch it';
   return {
-    availability: { state: 'Online', since: iso(nowMs), bootID, reason: 'JustBegun', message, ...fence },
+    availability: { state, since: same ? before.since : iso(nowMs), bootID, ...why, ...fence },
     fence: false,
     againMs,
   };
 }
 
+function asBefore(input: HostInput, againMs: number): HostStep {
+  const { before, bootID } = input;
+  if (before !== undefined && before.bootID === bootID) return { availability: before, fence: false, againMs };
+  return alive(input, 'JustBegun', 'the operator has just begun to watch it', againMs);
+}
+
 /** No sign of life for long enough to be noticed. */
 function silent(input: HostInput): HostStep {
-  const { policy, heartbeat, confirmed, bootID, power, nowMs, unanswered, answer } = input;
+  const { policy, heartbeat, bootID, power, nowMs, unanswered, answer } = input;
   const { failureDetection } = policy;
   const deadAfterMs = failureDetection.deadAfterSeconds * 1000;
   if (power.kind === 'Read' && power.state === 'Off') {
     return proven(input, 'BMC', 'PowerIsOff', `its BMC reads that it is off: nothing of boot ${bootID} runs any more`);
   }
-  if (answer === 'Host') {
-    const message =
-      'the machine answers, but its agent does not: look at drover-agent there. Its VMs may run on, so that nothing is done about them; none can be started, stopped or moved';
-    return as(input, 'Suspect', 'AgentNotResponding', message, ASK_EVERY_MS);
-  }
+  if (answer === 'Host') return machineOnly(input);
   const wasAsked = answer === undefined || unanswered >= UNANSWERED_MIN;
   if (heartbeat.silentMs < deadAfterMs || !wasAsked) {
     const message = `its agent has stopped renewing its lease; it is being asked directly, and counts as dead ${failureDetection.deadAfterSeconds} s after its last sign of life`;
@@ -191,15 +244,35 @@ function silent(input: HostInput): HostStep {
       Math.min(ASK_EVERY_MS, Math.max(1, deadAfterMs - heartbeat.silentMs)),
     );
   }
-  if (confirmed === bootID) {
+  if (isConfirmed(input)) {
     const message = `an administrator has confirmed that boot ${bootID} is over`;
     return proven(input, 'Administrator', 'ConfirmedByAdministrator', message);
   }
-  if (heartbeat.kind === 'NeverSeen' && heartbeat.oldMs > RECENT_MS && heartbeat.silentMs < PATIENCE_MS) {
+  if (isQuietTime(input)) {
     const message = `it was silent before the operator began to watch, as after a power cut: it is given ${PATIENCE_MS / 1000} s to come up before anything is done`;
     return as(input, 'Dead', 'QuietTime', message, WATCH_EVERY_MS);
   }
   return isolated(input) ?? leaseLapsed(input) ?? dead(input, nowMs);
+}
+
+/** It was silent before anybody watched: a power cut, and not a fault of this moment. */
+function isQuietTime({ heartbeat }: HostInput): boolean {
+  return heartbeat.kind === 'NeverSeen' && heartbeat.oldMs > RECENT_MS && heartbeat.silentMs < PATIENCE_MS;
+}
+
+/** The machine answers, and its agent does not. */
+function machineOnly(input: HostInput): HostStep {
+  const { bootID, confirmed, host } = input;
+  // A fact, whatever else answers there: its VMs are over.
+  const lapsed = isQuietTime(input) ? undefined : leaseLapsed(input);
+  if (lapsed !== undefined) return lapsed;
+  if (confirmed === bootID) {
+    const message = `an administrator has confirmed that boot ${bootID} is over, but the machine answers: its VMs may run, and nothing was done. Power it off, take the confirmation back (kubectl annotate host ${host} drover.dev/confirm-fenced-), and confirm it anew; or start drover-agent there`;
+    return as(input, 'Suspect', CONFIRMATION_REFUSED, message, ASK_EVERY_MS);
+  }
+  const message =
+    'the machine answers, but its agent does not: look at drover-agent there. Its VMs may run on, so that nothing is done about them; none can be started, stopped or moved';
+  return as(input, 'Suspect', 'AgentNotResponding', message, ASK_EVERY_MS);
 }
 
 /** Nobody reaches it, and it lives: its power is not cut, since its VMs run. */
@@ -220,7 +293,7 @@ function leaseLapsed(input: HostInput): HostStep | undefined {
 
 /** Nothing was heard of it on any path. Whether, and how, it is made sure to be off. */
 function dead(input: HostInput, nowMs: number): HostStep {
-  const { policy, toRecover, power, cluster, host, bootID } = input;
+  const { policy, toRecover, power, cluster } = input;
   const { hostFault, fencing: how } = policy;
   const silence = 'no sign of life on any path';
   if (hostFault.action !== 'Restart') {
@@ -238,7 +311,7 @@ function dead(input: HostInput, nowMs: number): HostStep {
     return as(input, 'Dead', 'NothingToRecover', `${silence}; no VM waits to run elsewhere`, WATCH_EVERY_MS);
   const most = Math.max(1, Math.floor((cluster.hosts * how.maxSimultaneousPercent) / 100));
   if (cluster.silent > most) {
-    const message = `${silence}, and ${cluster.silent} of ${cluster.hosts} hosts of the Cluster are silent; more than ${most} at once means the network and not the hosts, so that none is fenced (HAPolicy, fencing.maxSimultaneousPercent ${how.maxSimultaneousPercent}). ${byHand(host, bootID)}`;
+    const message = `${silence}, and ${cluster.silent} of ${cluster.hosts} hosts of the Cluster are silent; more than ${most} at once means the network and not the hosts, so that none is fenced (HAPolicy, fencing.maxSimultaneousPercent ${how.maxSimultaneousPercent}). ${byHand(input)}`;
     return as(input, 'Dead', 'TooManySilent', message, WATCH_EVERY_MS);
   }
   const dueMs = detectedAtMs(input) + hostFault.delaySeconds * 1000;
@@ -248,7 +321,7 @@ function dead(input: HostInput, nowMs: number): HostStep {
   }
   if (!how.order.includes('BMC') && how.order.includes('StorageLease')) return awaitLapse(input, silence);
   if (!how.order.includes('BMC')) {
-    const message = `${silence}; the HAPolicy has no way to prove that it is off (fencing.order is empty). ${byHand(host, bootID)}`;
+    const message = `${silence}; the HAPolicy has no way to prove that it is off (fencing.order is empty). ${byHand(input)}`;
     return as(input, 'Dead', 'NoFencingMethod', message, WATCH_EVERY_MS);
   }
   if (power.kind === 'None' && how.order.includes('StorageLease')) return awaitLapse(input, silence);
@@ -257,7 +330,7 @@ function dead(input: HostInput, nowMs: number): HostStep {
       input,
       'Dead',
       'NoProof',
-      `${silence}, and nothing proves that it is off: ${power.message}. ${byHand(host, bootID)}`,
+      `${silence}, and nothing proves that it is off: ${power.message}. ${byHand(input)}`,
       WATCH_EVERY_MS,
     );
   }
@@ -266,7 +339,7 @@ function dead(input: HostInput, nowMs: number): HostStep {
 
 /** Nothing can be done to it: it is waited for that nothing of it can run any more. */
 function awaitLapse(input: HostInput, silence: string): HostStep {
-  const { lease, host, bootID } = input;
+  const { lease } = input;
   if (lease.kind === 'Silent') {
     const seconds = Math.ceil(lease.remainingMs / 1000);
     const message = `${silence}, and host ${lease.by} sees that its lease on storage is not renewed either: its VMs are surely over in ${seconds} s`;
@@ -277,14 +350,14 @@ function awaitLapse(input: HostInput, silence: string): HostStep {
     input,
     'Dead',
     'NoProof',
-    `${silence}, and nothing proves that it is off: ${why}. ${byHand(host, bootID)}`,
+    `${silence}, and nothing proves that it is off: ${why}. ${byHand(input)}`,
     ASK_EVERY_MS,
   );
 }
 
 /** A fencing that is under way, perhaps by an operator that is no more. */
 function fencing(input: HostInput, before: HostAvailability): HostStep {
-  const { nowMs, confirmed, bootID, power } = input;
+  const { nowMs, bootID, power } = input;
   if (power.kind === 'Read' && power.state === 'Off') {
     return proven(
       input,
@@ -293,7 +366,7 @@ function fencing(input: HostInput, before: HostAvailability): HostStep {
       `its BMC has cut the power, and reads that it is off: nothing of boot ${bootID} runs any more`,
     );
   }
-  if (confirmed === bootID) {
+  if (isConfirmed(input)) {
     return proven(
       input,
       'Administrator',
@@ -304,7 +377,7 @@ function fencing(input: HostInput, before: HostAvailability): HostStep {
   const lapsed = leaseLapsed(input);
   if (lapsed !== undefined) return lapsed;
   const waitMs = retryAtMs(before) - nowMs;
-  const isFailed = before.fence?.message !== undefined;
+  const isFailed = before.reason === FENCING_FAILED;
   if (isFailed && waitMs > 0) return { availability: before, fence: false, againMs: Math.min(waitMs, WATCH_EVERY_MS) };
   return attempt(input, before);
 }
@@ -315,7 +388,14 @@ function attempt(input: HostInput, before: HostAvailability | undefined): HostSt
   const attempts = (known?.attempts ?? 0) + 1;
   const message = 'no sign of life on any path; its BMC is cutting the power';
   const step = as(input, 'Fencing', 'CuttingPower', message, ASK_EVERY_MS);
-  const fence = { bootID, method: 'BMC' as const, startedAt: known?.startedAt ?? iso(nowMs), attempts };
+  const fence = {
+    bootID,
+    method: 'BMC' as const,
+    startedAt: known?.startedAt ?? iso(nowMs),
+    attempts,
+    // Until this attempt has an outcome, that of the one before is the last.
+    ...(known?.message !== undefined && { message: known.message }),
+  };
   return { ...step, availability: { ...step.availability, fence }, fence: true };
 }
 
@@ -324,16 +404,39 @@ function proven(input: HostInput, method: ProofMethod, reason: string, message: 
   const { nowMs, bootID, before } = input;
   const known = before?.fence?.bootID === bootID ? before.fence : undefined;
   const at = iso(nowMs);
-  const step = as(input, 'Fenced', reason, message, WATCH_EVERY_MS);
+  const isStandby = isOnStandby(input, method);
+  const step = isStandby
+    ? as(input, 'Standby', 'PoweredOffInMaintenance', STANDBY, WATCH_EVERY_MS)
+    : as(input, 'Fenced', reason, message, WATCH_EVERY_MS);
   const fence = { bootID, method, startedAt: known?.startedAt ?? at, attempts: known?.attempts ?? 0, confirmedAt: at };
   return { ...step, availability: { ...step.availability, fence } };
+}
+
+const STANDBY = 'it is off, and was emptied for maintenance before: nothing is amiss';
+
+/** Whether it was powered off on purpose. A lease proves that its VMs are over, and not that it is off. */
+function isOnStandby({ inMaintenance, placed }: HostInput, method: ProofMethod): boolean {
+  return inMaintenance && placed === 0 && method !== 'StorageLease';
 }
 
 /** It stays so until another boot reports. The same boot that answers gives its proof the lie. */
 function fenced(input: HostInput, before: HostAvailability): HostStep {
   const { answer, bootID, nowMs } = input;
-  if (answer !== 'Agent' || before.fence === undefined)
-    return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+  if (before.fence === undefined) return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+  if (answer !== 'Agent') {
+    const isStandby = isOnStandby(input, before.fence.method);
+    if (isStandby === (before.state === 'Standby'))
+      return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+    return isStandby
+      ? as(input, 'Standby', 'PoweredOffInMaintenance', STANDBY, WATCH_EVERY_MS)
+      : as(
+          input,
+          'Fenced',
+          'MaintenanceOver',
+          'it is off, although it is in maintenance no more: power it on',
+          WATCH_EVERY_MS,
+        );
+  }
   // A lease ends VMs, and not always their host: it may answer, and has nothing of that boot to run.
   if (before.fence.method === 'StorageLease') {
     const message = `the host answers, but its lease on storage had lapsed: it runs no VM of boot ${bootID} and starts none before its next boot. Reboot it once its storage works`;
@@ -373,8 +476,12 @@ function detectedAtMs({ before, bootID, nowMs }: HostInput): number {
 }
 
 /** How an administrator helps where nothing else proves it. */
-function byHand(host: string, bootID: string): string {
-  return `Make sure that the host is off, and confirm it: kubectl annotate host ${host} --overwrite drover.dev/confirm-fenced=${bootID}`;
+function byHand(input: HostInput): string {
+  const { host, bootID } = input;
+  const again = isRefusedOnce(input)
+    ? `The confirmation that there is was made while the machine lived, and counts no more: take it away first (kubectl annotate host ${host} drover.dev/confirm-fenced-). `
+    : '';
+  return `${again}Make sure that the host is off, and confirm it: kubectl annotate host ${host} --overwrite drover.dev/confirm-fenced=${bootID}`;
 }
 
 function iso(ms: number): string {

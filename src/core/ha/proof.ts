@@ -45,7 +45,7 @@ export function proofOfHost(instance: VirtualMachineInstance, host: Host | undef
   const claim = claimOf(instance);
   if (claim.kind === 'None') {
     // There is no hurry to take it from a host that may go on in a moment.
-    const isGivenUp = state === 'Dead' || state === 'Fencing' || state === 'Fenced';
+    const isGivenUp = state === 'Dead' || state === 'Fencing' || state === 'Fenced' || state === 'Standby';
     return isGivenUp && detectedAt !== undefined ? { method: 'NeverStarted', detectedAt } : undefined;
   }
   if (fence?.confirmedAt === undefined) return undefined;

@@ -4,9 +4,10 @@ import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { noHostTakesIt } from '../migration/migratable.ts';
 import { no, type Verdict, YES } from '../model/verdict.ts';
-import { lastingObstacles } from '../placement/place.ts';
+import { hostSize } from '../placement/filters/host-size.ts';
 import { type VirtualMachineInput, wishOf } from '../virtual-machine/next-step.ts';
 import type { PolicyChoice } from './policy.ts';
+import { obstaclesElsewhere } from './refit.ts';
 
 /** What decides whether a VM would run elsewhere. */
 export interface ProtectionInput {
@@ -19,8 +20,10 @@ export interface ProtectionInput {
 }
 
 /**
- * Whether a VM would run elsewhere if its host died now: what hosts are and have is asked, not how much room they have. Source:
- * FusionCompute's constraints of HA (shared storage, same cluster and network, no device of the host, HA enabled).
+ * Whether a VM would run elsewhere if its host died now: what hosts are and have is asked, and how large they are, not how full. That the room
+ * is there is what admission control sees to (condition FailoverCapacity of the Cluster). Source: FusionCompute's constraints of HA (tools
+ * installed and running, shared storage, same cluster and network, no device of the host, HA enabled, enough resources). Devices of the host
+ * cannot be given to a VM yet.
  */
 export function protectedFromHostFault(input: ProtectionInput): Verdict {
   const { vm, choice } = input;
@@ -30,18 +33,35 @@ export function protectedFromHostFault(input: ProtectionInput): Verdict {
   if (!vm.spec.ha.enabled) return no('HADisabled', 'the VM wants none: spec.ha.enabled is false');
   if (choice.policy.hostFault.action === 'None')
     return no('PolicyNone', 'the HAPolicy does nothing when a host dies (hostFault.action None)');
-  if (choice.policy.hostFault.action === 'RestoreOnOriginalHost') return YES;
+  const tools = toolsRun(input);
+  if (!tools.ok || choice.policy.hostFault.action === 'RestoreOnOriginalHost') return tools;
   return canRunElsewhere(input) ?? canBeFenced(choice.policy, input) ?? YES;
+}
+
+/** Tools that are required are what tells that the guest is well after it was run elsewhere. */
+function toolsRun({ vm, instance: { spec, status } }: ProtectionInput): Verdict {
+  if (vm.spec.guestTools === 'Optional') return YES;
+  const isConnected = status?.observedEpoch === spec.epoch && status.guestTools?.connected;
+  if (isConnected) return YES;
+  return no(
+    'GuestToolsNotRunning',
+    'spec.guestTools is Required, and the guest agent (qemu-guest-agent) does not answer: install it, or start it in the guest',
+  );
 }
 
 function canRunElsewhere({ virtualMachine, vm, instance }: ProtectionInput): Verdict | undefined {
   const wish = wishOf(vm, virtualMachine);
   if (!wish.ok) return no(wish.missing[0]?.reason ?? 'Waiting', wish.missing.map(({ message }) => message).join('; '));
   const { inventory } = virtualMachine;
-  const lasting = lastingObstacles({ ...wish.request, onlyHost: undefined }, inventory);
+  const request = { ...wish.request, onlyHost: undefined };
+  const obstacles = obstaclesElsewhere(request, inventory);
+  const checks = [hostSize(request, inventory) ?? []].flat();
   const refusals = inventory.hosts
     .filter(({ name }) => name !== instance.spec.host)
-    .map((other) => ({ host: other.name, obstacles: lasting(other) }));
+    .map((other) => ({
+      host: other.name,
+      obstacles: [...obstacles(other), ...checks.flatMap((check) => check(other) ?? [])],
+    }));
   return refusals.some(({ obstacles }) => obstacles.length === 0) ? undefined : noHostTakesIt(refusals);
 }
 

@@ -3,6 +3,7 @@ import type { HostModel } from '../model/host.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { byName } from '../model/order.ts';
 import { WorkingInventory } from '../model/working-inventory.ts';
+import type { Obstacle } from '../placement/obstacle.ts';
 import { firstFit, lastingObstacles } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import { ruleChecks } from '../placement/rules.ts';
@@ -101,12 +102,18 @@ function* withRoom(
  * For VMs of which that is not so no room need be kept.
  */
 export function couldRunElsewhere(request: PlacementRequest, from: string, inventory: Inventory): boolean {
+  const obstacles = obstaclesElsewhere(request, inventory);
+  return inventory.hosts.some((host) => host.name !== from && obstacles(host).length === 0);
+}
+
+/** What keeps each other host from ever running it, by the same. */
+export function obstaclesElsewhere(
+  request: PlacementRequest,
+  inventory: Inventory,
+): (host: HostModel) => readonly Obstacle[] {
   const { virtualMachine } = request;
   const alone = whileMovedTogether(inventory, new Set(movedTogether(virtualMachine, inventory)));
   const rules = ruleChecks(virtualMachine, alone, ({ isRequired }) => isRequired);
   const lasting = lastingObstacles(request, inventory);
-  return inventory.hosts.some(
-    (host) =>
-      host.name !== from && lasting(host).length === 0 && rules.every((check) => check(host.name) === undefined),
-  );
+  return (host) => [...lasting(host), ...rules.flatMap((check) => check(host.name) ?? [])];
 }

@@ -4,12 +4,16 @@ import { WorkingInventory } from '../model/working-inventory.ts';
 import { type Placement, place } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
 import { fillOrder, followersOn, refit } from './refit.ts';
-import { byUrgency, type ProtectedVirtualMachine } from './urgency.ts';
+import { byUrgency, moreUrgent, type ProtectedVirtualMachine } from './urgency.ts';
 
 /** A VM of which nothing runs any more, and which is to run. */
 export interface LostVirtualMachine extends ProtectedVirtualMachine {
   /** Host that had it. */
   readonly fromHost: string;
+  /** VMs (`namespace/name`) that must be ready before it. Those among the lost ones are as urgent as it is. */
+  readonly dependsOn: readonly string[];
+  /** Why it is not started yet although there may be room, in words. Absent: nothing is in the way. */
+  readonly held?: string | undefined;
 }
 
 export interface RestartInput {
@@ -32,7 +36,7 @@ export interface Restart {
 export interface RestartPlan {
   /** To be started now, the most urgent first. */
   readonly restarts: readonly Restart[];
-  /** They fit, and wait until hosts have started others. */
+  /** They fit, and wait until hosts have started others, or until what holds them has passed. */
   readonly waiting: readonly LostVirtualMachine[];
   /** They fit nowhere now. */
   readonly unplaceable: readonly { readonly lost: LostVirtualMachine; readonly placement: Placement }[];
@@ -40,15 +44,33 @@ export interface RestartPlan {
 
 /**
  * Gives lost VMs their hosts: by urgency, spread over hosts, failover hosts before all others. A VM takes no room from a more
- * urgent one, also where that waits for its turn. Where VMs would be left over, hosts are filled one after the other instead, as
+ * urgent one, also where that waits: for its turn, or for one that it depends on. Where VMs would be left over, hosts are filled one after the other instead, as
  * admission control has tried it: what it has kept room for is found.
  */
 export function planRestarts(input: RestartInput): RestartPlan {
-  const lost = input.lost.toSorted(byUrgency);
-  const spread = spreadOut(lost, input);
+  const spread = spreadOut(withUrgencyOfDependents(input.lost).toSorted(byUrgency), input);
   if (spread.unplaceable.length === 0) return spread;
-  const filled = fillUp(lost, input);
+  const filled = fillUp(input.lost.toSorted(byUrgency), input);
   return filled.unplaceable.length < spread.unplaceable.length ? filled : spread;
+}
+
+/** A VM that others wait for is as urgent as the most urgent of them. */
+function withUrgencyOfDependents(lost: readonly LostVirtualMachine[]): LostVirtualMachine[] {
+  const priorities = new Map(lost.map(({ request, priority }) => [request.virtualMachine, priority]));
+  // Along a chain of them it is handed on one link at a time.
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const { request, dependsOn } of lost) {
+      const priority = priorities.get(request.virtualMachine);
+      for (const key of dependsOn) {
+        const before = priorities.get(key);
+        if (priority === undefined || before === undefined || moreUrgent(before, priority) === before) continue;
+        priorities.set(key, priority);
+        changed = true;
+      }
+    }
+  }
+  return lost.map((each) => ({ ...each, priority: priorities.get(each.request.virtualMachine) ?? each.priority }));
 }
 
 /** The inventory without the lost VMs. */
@@ -72,6 +94,11 @@ function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): Re
     const placement = placeFirstOn(failoverHosts, rest, request, working);
     if (!placement.ok) {
       unplaceable.push({ lost: each, placement });
+      continue;
+    }
+    if (each.held !== undefined) {
+      working.add(request.virtualMachine, placement.host, request.reserved);
+      waiting.push(each);
       continue;
     }
     const isFree = (host: string) => (started.get(host) ?? 0) < maxConcurrentPerHost;
@@ -116,7 +143,7 @@ function fillUp(lost: readonly LostVirtualMachine[], input: RestartInput): Resta
       only(working, (name) => name === host),
     );
     working.add(request.virtualMachine, host, request.reserved);
-    if ((started.get(host) ?? 0) >= maxConcurrentPerHost) {
+    if (each.held !== undefined || (started.get(host) ?? 0) >= maxConcurrentPerHost) {
       waiting.push(each);
       continue;
     }

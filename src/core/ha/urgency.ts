@@ -23,3 +23,11 @@ export function byUrgency(a: ProtectedVirtualMachine, b: ProtectedVirtualMachine
     compareText(a.request.virtualMachine, b.request.virtualMachine)
   );
 }
+
+/** The more urgent one of two priorities. */
+export function moreUrgent(
+  a: ProtectedVirtualMachine['priority'],
+  b: ProtectedVirtualMachine['priority'],
+): ProtectedVirtualMachine['priority'] {
+  return RANK[a] <= RANK[b] ? a : b;
+}

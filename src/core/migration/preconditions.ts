@@ -166,6 +166,7 @@ export function migrationRequest(
     onlyHost: undefined,
     leaves: spec.host,
     recentHosts: new Set(),
+    failedHosts: new Map(),
     restartPriority: vm?.spec.ha.enabled ? vm.spec.ha.restartPriority : undefined,
     isEvacuation: false,
   };

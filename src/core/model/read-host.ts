@@ -58,7 +58,8 @@ export function maintenanceOf({ spec, status }: Host): 'Spec' | 'NodeCordoned' |
 /** Whether high availability takes the host for silent, or for off. */
 export function isSilent({ status }: Host): boolean {
   const { availability, bootID } = status ?? {};
-  return availability !== undefined && availability.state !== 'Online' && availability.bootID === bootID;
+  if (availability === undefined || availability.bootID !== bootID) return false;
+  return availability.state !== 'Online' && availability.state !== 'Recovered';
 }
 
 /** Whether the host can run VMs now, as its condition `Ready` says. */

@@ -6,6 +6,7 @@ import { cpu } from './filters/cpu.ts';
 import { cpuModel } from './filters/cpu-model.ts';
 import { datastoreReach } from './filters/datastore-reach.ts';
 import { diskHost } from './filters/disk-host.ts';
+import { failedStart } from './filters/failed-start.ts';
 import { hostDevices } from './filters/host-devices.ts';
 import { hostReady } from './filters/host-ready.ts';
 import { hostSelector } from './filters/host-selector.ts';
@@ -29,6 +30,7 @@ import { recentHosts } from './scorers/recent-hosts.ts';
 const FILTERS: readonly Filter[] = [
   lastHost,
   leaves,
+  failedStart,
   hostReady,
   maintenance,
   hostSelector,

@@ -28,6 +28,8 @@ export interface PlacementRequest {
   readonly leaves: string | undefined;
   /** Hosts that it was moved away from a short while ago. A move back would undo what was decided. */
   readonly recentHosts: ReadonlySet<string>;
+  /** Hosts that have failed to start it, and are not asked again before a time (Unix, milliseconds). */
+  readonly failedHosts: ReadonlyMap<string, { readonly reason: string; readonly untilMs: number }>;
   /** How urgent it is when its host dies. Absent: nobody runs it elsewhere then. */
   readonly restartPriority: VirtualMachineSpec['ha']['restartPriority'] | undefined;
   /** It is moved for no other reason than to empty its host, which may wait. */

@@ -1,6 +1,7 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { ClusterChoice } from '../cluster/membership.ts';
+import { isTakenBack } from '../ha/recovery.ts';
 import type { CpuModelChoice } from '../imc/cpu-model.ts';
 import type { Inventory } from '../model/inventory.ts';
 import type { Admission } from '../placement/admission.ts';
@@ -137,7 +138,9 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
   const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input) };
-  return update(instance, { ...instanceSpec(vm, devices, assignment, sealed), failover });
+  const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
+  // A host that failed to start it is to confirm that nothing of it is left, and not to try on.
+  return update(instance, isTakenBack(spec) ? { ...spec, powerState: 'Off' } : spec);
 }
 
 /** The Cluster's model, which the guest gets at its next power cycle; the old one where its host could not present the new. */
@@ -175,6 +178,7 @@ function placementRequest(
     onlyHost: vm.status?.host,
     leaves: undefined,
     recentHosts: new Set(),
+    failedHosts: new Map(),
     restartPriority: vm.spec.ha.enabled ? vm.spec.ha.restartPriority : undefined,
     isEvacuation: false,
     diskHosts: disks.flatMap(({ volumeName }) => {

@@ -74,7 +74,8 @@ describe('the CRDs', () => {
         },
       ],
       nics: [{ name: 'lan', portGroup: 'lan', model: 'virtio' }],
-      ha: { enabled: true, restartPriority: 'Medium' },
+      ha: { enabled: true, restartPriority: 'Medium', dependsOn: [] },
+      guestTools: 'Optional',
       terminationGracePeriodSeconds: 60,
     });
   });

@@ -155,6 +155,13 @@ const ROWS: readonly Row[] = [
     accepted: object('HAPolicy', { failureDetection: { suspectAfterSeconds: 10, deadAfterSeconds: 11 } }),
   },
   {
+    rule: 'a VM does not depend on itself',
+    refused: vm({ ha: { dependsOn: [{ name: 'web' }] } }, 'web'),
+    field: 'spec.ha.dependsOn',
+    message: 'cannot depend on itself',
+    accepted: vm({ ha: { dependsOn: [{ name: 'db' }] } }, 'web'),
+  },
+  {
     rule: 'a BMC of type Redfish has no cipher suite',
     refused: object('Host', { power: { bmc: { ...bmc, type: 'Redfish', cipherSuite: 17 } } }),
     field: 'spec.power.bmc.cipherSuite',

@@ -283,6 +283,137 @@ describe('a host that dies', () => {
   });
 });
 
+describe('a VM that is run elsewhere', () => {
+  const refusal = { reason: 'MemoryUnavailable', message: 'libvirt refused to start the domain' };
+  const refuse = async (instance: VirtualMachineInstance) =>
+    await world.agentReports(instance, 'Failed', { bootID: 'boot-1', ...refusal });
+  const confirmOff = async (name: string) => {
+    const off = await world.instanceWhen(name, 'to be taken back', ({ spec }) => spec.powerState === 'Off');
+    await world.agentReports(off, 'Off', { bootID: 'boot-1', reason: 'PoweredOff' });
+    return off;
+  };
+  const placedAs = async (name: string, epoch: number) =>
+    await world.instanceWhen(name, `to be placed as epoch ${epoch}`, ({ spec }) => spec.epoch === epoch);
+
+  it('and cannot be started there is given the next host, once the first has confirmed that it is off', async ({
+    expect,
+  }) => {
+    const [h1 = ''] = await cluster('refused');
+    await runningOn('refused', 'refused-a', h1);
+    silence(h1);
+    const first = await movedFrom('refused-a', h1);
+    await refuse(first);
+    const back = await world.instanceWhen('refused-a', 'to be taken back', ({ spec }) => spec.powerState === 'Off');
+    expect(back.spec).toMatchObject({ host: first.spec.host, epoch: first.spec.epoch });
+    const waiting = await world.vmWhen(
+      'refused-a',
+      'to say so',
+      ({ status }) => status?.recovery?.reason === 'TakenBack',
+    );
+    expect(waiting.status).toMatchObject({ phase: 'Stopping', recovery: { from: h1, attempts: 1 } });
+    // The host has not said a word yet, and may be starting it.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect((await world.instanceWhen('refused-a', 'to be there')).spec.host).toBe(first.spec.host);
+    await confirmOff('refused-a');
+    const second = await placedAs('refused-a', first.spec.epoch + 1);
+    expect([h1, first.spec.host]).not.toContain(second.spec.host);
+    expect(second.spec).toMatchObject({
+      powerState: 'Running',
+      failover: { fromHost: h1, proof: 'BMC', tried: [{ host: first.spec.host, reason: 'MemoryUnavailable' }] },
+    });
+    await world.agentReports(second, 'Running', { bootID: 'boot-1', startedAt: '2026-01-01T00:00:09Z' });
+    const { status } = await world.vmWhen('refused-a', 'to run', ({ status: now }) => now?.phase === 'Running');
+    expect(status).toMatchObject({ host: second.spec.host, lastFailover: { to: second.spec.host } });
+    expect(status?.recovery).toBeUndefined();
+  });
+
+  it('has a bounded number of attempts, waits after the last, and is tried again when its owner asks for it', async ({
+    expect,
+  }) => {
+    const [h1 = ''] = await cluster('bounded', { policy: { restart: { maxAttempts: 1 } } });
+    await runningOn('bounded', 'bounded-a', h1);
+    silence(h1);
+    const first = await movedFrom('bounded-a', h1);
+    await refuse(first);
+    const seen = await world.vmWhen('bounded-a', 'to have failed', ({ status }) => status?.phase === 'Failed');
+    expect(conditionOf(seen, 'Ready')?.status).toBe('False');
+    const gaveUp = await world.instanceWhen(
+      'bounded-a',
+      'to be given up',
+      ({ spec }) => spec.failover?.gaveUp !== undefined,
+    );
+    await confirmOff('bounded-a');
+    const failed = await world.vmWhen(
+      'bounded-a',
+      'to say so',
+      (vm) => conditionOf(vm, 'Ready')?.reason === 'RestartFailed',
+    );
+    expect(conditionOf(failed, 'Ready')?.message).toContain(`${first.spec.host} at `);
+    expect(conditionOf(failed, 'Ready')?.message).toContain('MemoryUnavailable: libvirt refused to start the domain');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect((await world.instanceWhen('bounded-a', 'to be there')).spec.epoch).toBe(gaveUp.spec.epoch);
+    const annotations = { 'drover.dev/restartedAt': '2026-01-01T00:00:00Z' };
+    const ref = { name: 'bounded-a', namespace: 'default' };
+    await world.client.patch(VirtualMachine, ref, { type: 'merge', body: { metadata: { annotations } } });
+    await world.instanceWhen('bounded-a', 'to be told', ({ spec }) => spec.restartedAt !== '');
+    await confirmOff('bounded-a');
+    const again = await placedAs('bounded-a', first.spec.epoch + 1);
+    expect(again.spec.failover?.tried).toBeUndefined();
+    expect(again.spec.failover?.gaveUp).toBeUndefined();
+  });
+
+  it('waits for the one that it depends on, and says so', async ({ expect }) => {
+    const [h1 = ''] = await cluster('order');
+    await runningOn('order', 'order-db', h1);
+    await runningOn('order', 'order-web', h1, {
+      ha: { restartPriority: 'Highest', dependsOn: [{ name: 'order-db', readyWhen: 'GuestToolsConnected' }] },
+    });
+    silence(h1);
+    const db = await movedFrom('order-db', h1);
+    const waiting = await world.vmWhen(
+      'order-web',
+      'to wait',
+      (vm) => conditionOf(vm, 'Ready')?.reason === 'DependencyNotReady',
+    );
+    expect(waiting.status?.phase).toBe('Pending');
+    expect(conditionOf(waiting, 'DependenciesReady')).toMatchObject({ status: 'False', reason: 'DependencyNotReady' });
+    await world.agentReports(db, 'Running', { bootID: 'boot-1', startedAt: '2026-01-01T00:00:09Z' });
+    await world.vmWhen('order-web', 'to wait for the tools', (vm) =>
+      Boolean(conditionOf(vm, 'DependenciesReady')?.message.includes('guest tools have not connected')),
+    );
+    expect((await world.instanceWhen('order-web', 'to be there')).spec.host).toBe(h1);
+    const guestTools = { connected: true, addresses: [] };
+    await world.agentReports(db, 'Running', { bootID: 'boot-1', startedAt: '2026-01-01T00:00:09Z', guestTools });
+    await movedFrom('order-web', h1);
+    await world.vmWhen('order-web', 'to say so', (vm) => conditionOf(vm, 'DependenciesReady')?.status === 'True');
+  });
+
+  it('says that it and others depend on each other in a circle, until one of them lets go', async ({ expect }) => {
+    await cluster('circle');
+    const spec = (name: string) => ({
+      clusterName: 'circle',
+      hostSelector: { matchLabels: { of: 'circle' } },
+      ha: { dependsOn: [{ name }] },
+    });
+    await world.addVM('circle-a', spec('circle-b'));
+    await world.addVM('circle-b', spec('circle-a'));
+    for (const [name, other] of [
+      ['circle-a', 'circle-b'],
+      ['circle-b', 'circle-a'],
+    ] as const) {
+      const seen = await world.vmWhen(name, 'to say so', (vm) => {
+        return conditionOf(vm, 'DependenciesReady')?.reason === 'DependencyCycle';
+      });
+      expect(conditionOf(seen, 'DependenciesReady')?.message).toContain(`${name} → ${other} → ${name}`);
+    }
+    await world.editVM('circle-b', { ha: { dependsOn: [] } });
+    await world.vmWhen('circle-b', 'to depend on none', (vm) => conditionOf(vm, 'DependenciesReady') === undefined);
+    await world.vmWhen('circle-a', 'to wait for it', (vm) => {
+      return conditionOf(vm, 'DependenciesReady')?.reason === 'DependencyNotReady';
+    });
+  });
+});
+
 describe('hosts', () => {
   it('of which many fall silent at once are not fenced, since it is the network', async ({ expect }) => {
     const names = await cluster('network');

@@ -6,7 +6,7 @@ import type { SimulatedDatastore } from '../world/datastore.ts';
 import { runAgent } from './agent.ts';
 import type { Domain } from './domain.ts';
 import type { Disk } from './files.ts';
-import { Hypervisor } from './hypervisor.ts';
+import { Hypervisor, type StartFaults } from './hypervisor.ts';
 import type { Daemon } from './libvirt.ts';
 import type { MigrationTarget } from './migrate.ts';
 import type { DaemonScope } from './procedures.ts';
@@ -44,6 +44,7 @@ export class SimulatedHost implements Powered, Daemon {
   readonly address: string;
   readonly systemUUID: string;
   readonly disk: Disk = new Map();
+  readonly startFaults: StartFaults = { delayMs: 0 };
   readonly #options: HostOptions;
   readonly #daemonListeners = new Set<(scope: DaemonScope | undefined) => void>();
   readonly #datastoreListeners = new Set<() => void>();
@@ -203,6 +204,7 @@ export class SimulatedHost implements Powered, Daemon {
     const kernel = new Process(`kernel of ${name}`, timeline);
     this.#kernel = kernel;
     this.#hypervisor = new Hypervisor({
+      startFaults: this.startFaults,
       host: name,
       timeline,
       kernel,

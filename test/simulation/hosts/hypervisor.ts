@@ -32,8 +32,17 @@ const STOPPED: Readonly<Record<StopCause, number>> = {
   migrated: StoppedDetail.MIGRATED,
 };
 
+/** How a host takes starts of VMs, also over its boots. */
+export interface StartFaults {
+  /** In libvirt's words, why none is carried out. */
+  words?: string | undefined;
+  /** How much longer than usual each takes. */
+  delayMs: number;
+}
+
 export interface HypervisorOptions {
   readonly host: string;
+  readonly startFaults: StartFaults;
   readonly timeline: Timeline;
   /** What stops with the machine's kernel. */
   readonly kernel: Process;
@@ -75,7 +84,7 @@ export class Hypervisor {
     const domain = this.#admit(xml);
     daemon.onKill(() => this.#abandon(domain));
     this.#log(domain, 'starting up libvirt version: 9.0.0');
-    await daemon.spend(START_MS);
+    await daemon.spend(START_MS + this.#options.startFaults.delayMs);
     if (this.domains.get(domain.uuid) !== domain)
       throw refusal('domainCreateXml', 'OPERATION_FAILED', 'domain is gone');
     const locked = this.#lock(domain);
@@ -201,6 +210,8 @@ export class Hypervisor {
         'OPERATION_FAILED',
         `operation failed: domain '${name}' already exists with uuid ${uuid}`,
       );
+    const { words } = this.#options.startFaults;
+    if (words !== undefined) throw refusal('domainCreateXml', 'INTERNAL_ERROR', `internal error: ${words}`);
     const missing = this.#missingDisk(domain);
     if (missing !== undefined) {
       throw refusal(

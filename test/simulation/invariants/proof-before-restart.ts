@@ -1,4 +1,6 @@
 import { Host } from '../../../src/api/host.ts';
+import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import { isConfirmedOff } from '../../../src/core/virtual-machine/next-step.ts';
 import { isJson } from '../api/field-set.ts';
 import type { Invariant, Seen } from './invariant.ts';
 
@@ -13,11 +15,14 @@ export const proofBeforeRestart: Invariant = {
     const move = `${key} went from ${String(host)} to ${String(after.spec['host'])}`;
     if (!isJson(failover) || failover['epoch'] !== epoch) return `${move} without any proof`;
     const { proof, bootID } = failover;
-    if (proof !== 'NeverStarted' && !isWritten(String(host), bootID, seen))
+    // A host that has failed to start it, and says that nothing of it is left, needs no other proof.
+    const isConfirmed = isConfirmedOff(VirtualMachineInstance.object.parse(before));
+    if (!isConfirmed && proof !== 'NeverStarted' && !isWritten(String(host), bootID, seen))
       return `${move}, and its proof is not written`;
     const left = seen.hosts.find(({ domains }) => domains.some(({ virtualMachineUID }) => virtualMachineUID === uid));
     // Who lies about the power, or confirms what is not so, has to be believed.
-    const isBelieved = proof === 'Administrator' || (left !== undefined && seen.bmcs.get(left.name)?.hasLied);
+    const isBelieved =
+      !isConfirmed && (proof === 'Administrator' || (left !== undefined && seen.bmcs.get(left.name)?.hasLied));
     return left === undefined || isBelieved ? undefined : `${move}, and ${left.name} has a domain of it`;
   },
 };

@@ -34,6 +34,10 @@ export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([z.string(), z.string()]) }),
   z.strictObject({ do: z.enum(['isolate', 'rejoin']), host }),
   z.strictObject({ do: z.enum(['loseDatastore', 'bringDatastoreBack']), datastore: z.string(), host }),
+  /** In libvirt's words, why the host starts no VM. */
+  z.strictObject({ do: z.literal('refuseStarts'), host, words: z.string().default('cannot set up guest memory') }),
+  z.strictObject({ do: z.literal('slowStarts'), host, seconds: z.number() }),
+  z.strictObject({ do: z.literal('mendStarts'), host }),
   z.strictObject({
     do: z.literal('bmc'),
     host,
@@ -140,6 +144,15 @@ export function perform(world: World, action: Action): void {
       world.datastore(action.datastore).setAvailable(action.host, action.do === 'bringDatastoreBack');
       world.host(action.host).datastoresChanged();
       return;
+    case 'refuseStarts':
+      world.host(action.host).startFaults.words = action.words;
+      return;
+    case 'slowStarts':
+      world.host(action.host).startFaults.delayMs = action.seconds * 1000;
+      return;
+    case 'mendStarts':
+      Object.assign(world.host(action.host).startFaults, { words: undefined, delayMs: 0 });
+      return;
     case 'bmc': {
       const { do: _, host: name, ...faults } = action;
       Object.assign(world.bmc(name).faults, faults);
@@ -245,6 +258,7 @@ function healAll(world: World): void {
     each.resume();
     each.powerOn();
     each.installAgent();
+    Object.assign(each.startFaults, { words: undefined, delayMs: 0 });
     for (const datastore of world.datastores) datastore.setAvailable(name, true);
     each.datastoresChanged();
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HAPolicy } from '../../../../src/api/ha-policy.ts';
 import type { HostAvailability } from '../../../../src/api/host-availability.ts';
-import { afterFence, type HostInput, nextHostStep } from '../../../../src/core/ha/host-state.ts';
+import { afterFence, type HostInput, isNews, nextHostStep } from '../../../../src/core/ha/host-state.ts';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00.000Z');
 const at = (seconds: number) => new Date(NOW_MS + seconds * 1000).toISOString();
@@ -32,6 +32,9 @@ function input(changes: Partial<HostInput> = {}): HostInput {
     power: ON,
     lease: { kind: 'None' },
     toRecover: 3,
+    placed: 3,
+    unsettled: 0,
+    inMaintenance: false,
     cluster: { hosts: 3, silent: 0 },
     confirmed: undefined,
     ...changes,
@@ -66,6 +69,12 @@ const ROWS: readonly Row[] = [
     given: silent(60, { answer: 'Agent', unanswered: 0 }),
     state: 'Online',
     reason: 'AgentCutOffFromAPI',
+  },
+  {
+    it: 'whose machine answers without its agent runs no VM any more once its lease has lapsed',
+    given: silent(60, { answer: 'Host', policy: BY_LEASE, power: NO_BMC, lease: LAPSED }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
   },
   {
     it: 'that answers without its agent is not fenced: its VMs may run on',
@@ -421,6 +430,140 @@ describe('a host', () => {
   });
 });
 
+describe('an administrator who confirms that a host is off', () => {
+  const machine = (changes: Partial<HostInput> = {}) =>
+    silent(60, { answer: 'Host', confirmed: 'boot-1', toRecover: 1, ...changes });
+
+  it('is refused in words while the machine answers, although its agent does not', () => {
+    const { availability, fence: isFenced } = nextHostStep(machine());
+    expect(availability).toMatchObject({
+      state: 'Suspect',
+      reason: 'ConfirmationRefused',
+      refusedConfirmation: 'boot-1',
+    });
+    expect(availability.message).toContain('kubectl annotate host host-2 drover.dev/confirm-fenced-');
+    expect(isFenced).toBe(false);
+  });
+
+  it('is not believed later, when the same machine falls silent: nobody has looked since', () => {
+    const before = nextHostStep(machine()).availability;
+    const without = { power: NO_BMC, confirmed: 'boot-1' };
+    const after = nextHostStep(silent(60, { before, ...without }));
+    expect(after.availability).toMatchObject({ state: 'Dead', reason: 'NoProof', refusedConfirmation: 'boot-1' });
+    expect(after.availability.message).toContain('take it away first');
+    const alive = nextHostStep(input({ confirmed: 'boot-1' })).availability;
+    expect(nextHostStep(silent(60, { before: alive, ...without })).availability.state).toBe('Dead');
+  });
+
+  it('is believed who takes it back, and confirms it anew', () => {
+    const refused = nextHostStep(machine()).availability;
+    const before = nextHostStep(silent(60, { before: refused, power: NO_BMC })).availability;
+    expect(before.refusedConfirmation).toBeUndefined();
+    const { availability } = nextHostStep(silent(61, { before, power: NO_BMC, confirmed: 'boot-1' }));
+    expect(availability).toMatchObject({ state: 'Fenced', fence: { method: 'Administrator' } });
+  });
+
+  it('says nothing of the boot after that', () => {
+    const before = nextHostStep(machine()).availability;
+    const { availability } = nextHostStep(input({ before, bootID: 'boot-2', confirmed: 'boot-1' }));
+    expect(availability).toMatchObject({ state: 'Online', reason: 'Alive' });
+    expect(availability.refusedConfirmation).toBeUndefined();
+  });
+});
+
+describe('a host that was fenced', () => {
+  const before = state('Fenced', fence({ confirmedAt: at(-1) }));
+  const back = (changes: Partial<HostInput> = {}) => input({ before, bootID: 'boot-2', ...changes });
+
+  it('is Recovered from its next boot on, until it has told of all that it may have', () => {
+    const first = nextHostStep(back({ unsettled: 2 })).availability;
+    expect(first).toMatchObject({ state: 'Recovered', reason: 'Reconciling', bootID: 'boot-2' });
+    expect(first.message).toContain('2 of its VMs or domains are not settled');
+    const later = nextHostStep(back({ before: first, unsettled: 1, nowMs: NOW_MS + 3_000 })).availability;
+    expect(later).toMatchObject({ state: 'Recovered', since: at(0) });
+    const settled = nextHostStep(back({ before: later, nowMs: NOW_MS + 6_000 })).availability;
+    expect(settled).toMatchObject({ state: 'Online', reason: 'Alive', since: at(6) });
+    // What comes later is no recovery.
+    expect(nextHostStep(back({ before: settled, unsettled: 1 })).availability.state).toBe('Online');
+  });
+
+  it('is so also for an operator that has just begun', () => {
+    const heartbeat = { kind: 'NeverSeen', silentMs: 100, oldMs: 2_000 } as const;
+    const first = nextHostStep(back({ unsettled: 1, heartbeat })).availability;
+    expect(first.state).toBe('Recovered');
+    expect(nextHostStep(back({ before: first, unsettled: 1 })).availability.state).toBe('Recovered');
+  });
+
+  it('and booted by itself is Online at once when nothing is left to look for', () => {
+    expect(nextHostStep(back()).availability.state).toBe('Online');
+  });
+
+  it('is none that was never proven to be off', () => {
+    expect(nextHostStep(back({ before: state('Dead'), unsettled: 2 })).availability.state).toBe('Online');
+  });
+});
+
+describe('a host that is powered off on purpose', () => {
+  const emptied = (changes: Partial<HostInput> = {}) =>
+    silent(60, { power: OFF, inMaintenance: true, placed: 0, toRecover: 0, ...changes });
+
+  it('is on standby, and proven to be off like a fenced one', () => {
+    const { availability } = nextHostStep(emptied());
+    expect(availability).toMatchObject({
+      state: 'Standby',
+      reason: 'PoweredOffInMaintenance',
+      fence: { bootID: 'boot-1', confirmedAt: at(0) },
+    });
+    expect(nextHostStep(emptied({ before: availability })).availability).toEqual(availability);
+  });
+
+  it.each([
+    ['VMs are placed on it', { placed: 1 }],
+    ['nobody has emptied it', { inMaintenance: false }],
+  ])('is not where %s', (_, changes) => {
+    expect(nextHostStep(emptied(changes)).availability.state).toBe('Fenced');
+  });
+
+  it('is called off, and not on standby, when its maintenance is over', () => {
+    const before = nextHostStep(emptied()).availability;
+    const after = nextHostStep(emptied({ before, inMaintenance: false })).availability;
+    expect(after).toMatchObject({ state: 'Fenced', reason: 'MaintenanceOver' });
+    expect(nextHostStep(emptied({ before: after })).availability.state).toBe('Standby');
+  });
+
+  it('is not known to be off by its lease: that speaks of its VMs alone', () => {
+    const { availability } = nextHostStep(emptied({ policy: BY_LEASE, power: NO_BMC, lease: LAPSED }));
+    expect(availability.state).toBe('Fenced');
+  });
+});
+
+describe('people are told', () => {
+  const cutting = nextHostStep(silent(9)).availability;
+  const failed = (before: HostAvailability, message: string) => afterFence(before, { ok: false, message }, NOW_MS);
+  const again = (before: HostAvailability) => nextHostStep(silent(60, { before, nowMs: NOW_MS + 60_000 })).availability;
+
+  it('that the power is cut, and why it could not be, and no more while the cause is the same', () => {
+    const first = failed(cutting, 'wrong password');
+    const second = failed(again(first), 'wrong password');
+    const third = failed(again(second), 'no answer');
+    expect([
+      isNews(state('Dead'), cutting),
+      isNews(cutting, first),
+      isNews(first, again(first)),
+      isNews(again(first), second),
+      isNews(again(second), third),
+    ]).toEqual([true, true, false, false, true]);
+    expect(second.message).toContain('(attempt 2): wrong password');
+  });
+
+  it('of everything else that changes', () => {
+    expect(isNews(undefined, state('Online'))).toBe(true);
+    expect(isNews(cutting, state('Fenced', fence({ confirmedAt: at(1) })))).toBe(true);
+    expect(isNews(state('Online'), state('Online', { reason: 'AgentCutOffFromAPI' }))).toBe(true);
+    expect(isNews(state('Online'), state('Online', { message: 'other words' }))).toBe(false);
+  });
+});
+
 describe('a fencing', () => {
   const begun = nextHostStep(silent(9)).availability;
 
@@ -451,6 +594,9 @@ describe('whatever is seen of a host', () => {
     toRecover: fc.nat(2),
     cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
     confirmed: fc.constantFrom('boot-0', 'boot-1', undefined),
+    placed: fc.nat(1),
+    unsettled: fc.nat(1),
+    inMaintenance: fc.boolean(),
     before: fc.constantFrom(
       undefined,
       state('Online'),
@@ -459,6 +605,9 @@ describe('whatever is seen of a host', () => {
       state('Fencing', fence()),
       state('Fencing', { reason: 'FencingFailed', ...fence({ message: 'x' }) }),
       state('Fenced', fence({ confirmedAt: at(-1) })),
+      state('Standby', fence({ confirmedAt: at(-1) })),
+      state('Recovered'),
+      state('Suspect', { reason: 'ConfirmationRefused', refusedConfirmation: 'boot-1' }),
       state('Fenced', { ...fence({ confirmedAt: at(-1), bootID: 'boot-0' }), bootID: 'boot-0' }),
     ),
   });

@@ -11,7 +11,7 @@ const dead = host('h0', { ready: no('HostNotReady', 'it is off') });
 function lost(name: string, changes: { memoryGiB?: number; priority?: LostVirtualMachine['priority'] } = {}) {
   const { memoryGiB = 1, priority = 'Medium' } = changes;
   const reserved = { cpuCores: 0, memoryBytes: memoryGiB * GIB };
-  return { request: request({ virtualMachine: `default/${name}`, reserved }), fromHost: 'h0', priority };
+  return { request: request({ virtualMachine: `default/${name}`, reserved }), fromHost: 'h0', priority, dependsOn: [] };
 }
 
 function plan(changes: Partial<RestartInput> & { lost: readonly LostVirtualMachine[] }) {
@@ -159,6 +159,53 @@ describe('VMs of a dead host', () => {
     });
   });
 
+  it('that wait for another one keep the room that they will need', () => {
+    const inventory = inventoryOf({
+      hosts: [dead, host('h1', { allocatable: { cpuCores: 8, memoryBytes: 2 * GIB } })],
+    });
+    const all = [lost('base'), { ...lost('web'), held: 'base does not run yet' }, lost('low', { priority: 'Low' })];
+    expect(plan({ lost: all, inventory })).toEqual({
+      restarts: [['base', 'h1']],
+      waiting: ['web'],
+      unplaceable: ['low'],
+    });
+  });
+
+  it('are as urgent as those that wait for them, over any number of links', () => {
+    const inventory = inventoryOf({
+      hosts: [dead, host('h1', { allocatable: { cpuCores: 8, memoryBytes: 3 * GIB } })],
+    });
+    const all = [
+      lost('disk', { priority: 'Lowest' }),
+      { ...lost('base', { priority: 'Low' }), dependsOn: ['default/disk'], held: 'disk does not run yet' },
+      { ...lost('web', { priority: 'Highest' }), dependsOn: ['default/base'], held: 'base does not run yet' },
+      lost('other', { priority: 'High' }),
+    ];
+    expect(plan({ lost: all, inventory })).toEqual({
+      restarts: [['disk', 'h1']],
+      waiting: ['base', 'web'],
+      unplaceable: ['other'],
+    });
+  });
+
+  it('that failed to start on a host are given another one, and wait where there is none', () => {
+    const failed = new Map([['h1', { reason: 'MemoryUnavailable', untilMs: 60_000 }]]);
+    const each = { ...lost('a'), request: { ...lost('a').request, failedHosts: failed } };
+    expect(plan({ lost: [each] }).restarts).toEqual([['a', 'h2']]);
+    const inventory = inventoryOf({ hosts: [dead, host('h1')] });
+    expect(plan({ lost: [each], inventory }).unplaceable).toEqual(['a']);
+    const [left] = planRestarts({
+      lost: [each],
+      inventory,
+      starting: new Map(),
+      maxConcurrentPerHost: 8,
+      failoverHosts: new Set(),
+    }).unplaceable;
+    expect(left?.placement.verdicts[1]?.obstacles[0]?.message).toBe(
+      'it has failed to start the VM (MemoryUnavailable), and is not asked again before 1970-01-01T00:01:00.000Z',
+    );
+  });
+
   it('that belong apart are kept apart', () => {
     const members = ['default/a', 'default/b', 'default/c'];
     const inventory = inventoryOf({
@@ -181,6 +228,8 @@ describe('whatever was lost', () => {
       fc.record({
         memoryGiB: fc.integer({ min: 1, max: 6 }),
         priority: fc.constantFrom('Highest', 'Medium', 'Lowest'),
+        isHeld: fc.boolean(),
+        dependsOn: fc.option(fc.nat(19), { nil: undefined }),
       }),
       {
         maxLength: 20,
@@ -191,9 +240,11 @@ describe('whatever was lost', () => {
   });
 
   function planOf({ sizes, hosts, maxConcurrentPerHost }: typeof scenario extends fc.Arbitrary<infer T> ? T : never) {
-    const all = sizes.map((size, index) =>
-      lost(`vm-${index}`, { ...size, priority: size.priority as LostVirtualMachine['priority'] }),
-    );
+    const all = sizes.map(({ memoryGiB, priority, isHeld, dependsOn }, index) => ({
+      ...lost(`vm-${index}`, { memoryGiB, priority: priority as LostVirtualMachine['priority'] }),
+      dependsOn: dependsOn === undefined ? [] : [`default/vm-${dependsOn}`],
+      ...(isHeld && { held: 'it waits' }),
+    }));
     const models = hosts.map((memoryGiB, index) =>
       host(`h${index + 1}`, { allocatable: { cpuCores: 8, memoryBytes: memoryGiB * GIB } }),
     );
@@ -233,6 +284,7 @@ describe('whatever was lost', () => {
           expect(here.length).toBeLessThanOrEqual(given.maxConcurrentPerHost);
         }
         expect(planned.restarts.every((restart) => restart.host !== 'h0')).toBe(true);
+        expect(planned.restarts.every((restart) => restart.lost.held === undefined)).toBe(true);
       }),
     );
   });
