@@ -163,6 +163,6 @@ async function give(
       ? `${fromHost} had never begun to start it`
       : `${proof.method} proved that boot ${proof.bootID} of ${fromHost} is over`;
   log.warn({ virtualMachine: key, from: fromHost, to: host, epoch, proof, explanation }, 'failed over');
-  const note = `host ${fromHost} is dead, and the VM is started on host ${host} (epoch ${epoch}): ${why}\n${explanation}`;
+  const note = `nothing of the VM runs on host ${fromHost} any more, and it is started on host ${host} (epoch ${epoch}): ${why}\n${explanation}`;
   deps.events.record({ regarding: vm, type: 'Warning', reason: 'FailedOver', action: 'FailingOver', note });
 }

@@ -130,8 +130,9 @@ function leaseReadiness({ status }: Host): ConditionInput {
     return { type: TYPE, status: 'True', reason: 'StorageLeaseHeld', message };
   }
   const message =
-    state === 'Lapsed'
-      ? 'its lease on storage has lapsed, and it starts no VM before its next boot: reboot it once its storage works'
-      : 'it holds no lease on storage with a watchdog behind it: run the lease keeper on it with --watchdog, and give it a shared Datastore';
-  return { type: TYPE, status: 'False', reason: state === 'Lapsed' ? 'StorageLeaseLapsed' : 'NoStorageLease', message };
+    state === undefined
+      ? 'it holds no lease on storage with a watchdog behind it: run the lease keeper on it with --watchdog, and give it a shared Datastore'
+      : 'its lease on storage could not be renewed and has lapsed, so that its VMs were ended: it serves again once its shared datastores take its lease';
+  const reason = state === undefined ? 'NoStorageLease' : 'StorageLeaseLapsed';
+  return { type: TYPE, status: 'False', reason, message };
 }

@@ -97,6 +97,7 @@ async function reconcile(
     answer,
     unanswered: memory.unanswered,
     power,
+    isOver: host.status?.storageLease?.state === 'Over',
     lease,
     toRecover: toRecoverOn(key, deps),
     cluster: silenceOf(cluster.metadata.name, deps),

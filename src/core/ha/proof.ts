@@ -35,6 +35,8 @@ export function proofFor(instance: VirtualMachineInstance, host: Host | undefine
   const bootID = claim.kind === 'Boot' ? claim.bootID : host.status?.bootID;
   if (bootID === undefined || fence.bootID !== bootID) return undefined;
   const { method, confirmedAt: fencedAt } = fence;
+  // It may have arrived in the term that has followed: a lease tells of one term, and a machine without power of all of them.
+  if (claim.kind === 'Arrived' && method === 'StorageLease') return undefined;
   return { method, bootID, detectedAt: detectedAt ?? fence.startedAt, fencedAt };
 }
 
