@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
+import { SHARED_DATASTORE_PATH } from '../lab/host/host-files.ts';
 import type { LabHost } from '../lab/host/lab-host.ts';
 import { LabWatchdog } from '../lab/host/watchdog.ts';
 import { KEEP_RUNNING } from '../lab/processes.ts';
@@ -101,5 +102,38 @@ describe('a host without BMC', () => {
     await story.lab.powerOn(host);
     await stateOfHost('Online');
     await guard(story.lab.host(host));
+  });
+
+  it('that loses its storage ends its VMs and says so: they run elsewhere, and it serves again without a reboot', async () => {
+    await story.apply(guestVM('stranded'));
+    host = (await story.running('stranded')).status?.host ?? '';
+    await story.says(host, 'stranded', /counter=/);
+    const { bootID } = (await story.client.get(Host, { name: host })).status ?? {};
+    const cutAt = Date.now();
+    // Its guests keep the files that they have open; nothing new is found there, as on a server that is gone.
+    await story.lab.host(host).run('mount', ['-t', 'tmpfs', 'none', SHARED_DATASTORE_PATH]);
+    const { status } = await story.vmWhen(
+      'stranded',
+      'to run elsewhere',
+      (vm) => vm.status?.host !== host && vm.status?.phase === 'Running',
+    );
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'StorageLease' });
+    expect(Date.parse(status?.lastFailover?.runningAt ?? '') - cutAt).toBeLessThan(45_000);
+    const lapsed = await story.client.get(Host, { name: host });
+    expect(lapsed.status).toMatchObject({
+      bootID,
+      storageLease: { state: 'Over' },
+      availability: { state: 'Fenced', reason: 'AwaitsStorage', fence: { bootID, method: 'StorageLease' } },
+    });
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_stranded')).toHaveLength(1);
+
+    await story.lab.host(host).run('umount', [SHARED_DATASTORE_PATH]);
+    const again = await stateOfHost('Online');
+    expect(again.status).toMatchObject({ bootID: `${bootID}.2`, storageLease: { state: 'Held' } });
+    await story.apply(guestVM('again', { hostSelector: { matchLabels: { 'kubernetes.io/hostname': host } } }));
+    expect((await story.running('again')).status?.host).toBe(host);
+    await story.says(host, 'again', /counter=/);
+    expect((await story.booted('stranded', [host, status?.host ?? ''], 2)).verdict).toEqual({ ok: true });
+    expect(watchdogs.get(host)?.resets).toBe(0);
   });
 });
