@@ -16,7 +16,7 @@ import { Instances } from './instances/index.ts';
 import { sealingKeyIn } from './sealing-key.ts';
 import { LeaseFolder } from './storage-lease/folder.ts';
 import { leaseReader } from './storage-lease/reader.ts';
-import { watchLease } from './storage-lease/report.ts';
+import { TermOverError, watchLease } from './storage-lease/report.ts';
 import { mayStart } from './storage-lease/start-gate.ts';
 import { watchSwitches } from './switches/switches.ts';
 import { measureUsage } from './usage/measure.ts';
@@ -62,7 +62,8 @@ export interface AgentOptions {
 const LIBVIRT_RETRY_MS = 2_000;
 
 /**
- * Runs the agent of one host until the signal is aborted. VMs run on without it.
+ * Runs the agent of one host until the signal is aborted, or its lease on storage begins a new term: an agent serves one boot, or one
+ * term of it, and is then started anew. VMs run on without it.
  * @throws Error when what it keeps on the host cannot be read.
  */
 export async function runAgent(options: AgentOptions, stop: AbortSignal): Promise<void> {
@@ -70,6 +71,9 @@ export async function runAgent(options: AgentOptions, stop: AbortSignal): Promis
   if (libvirt === undefined) return;
   try {
     await runWithLibvirt(options, libvirt, stop);
+  } catch (error) {
+    if (!(error instanceof TermOverError)) throw error;
+    options.log.warn({ why: error.message }, 'the agent ends, to be started anew');
   } finally {
     await libvirt.close();
   }
@@ -82,10 +86,11 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const informers = agentInformers(client, host, clock, log);
   const common = { host, client, libvirt, clock, log, metrics, stateDirectory };
   const guestCpus = new GuestCpus(libvirt, virtualization.type);
-  const bootID = await readBootId();
+  const folder = new LeaseFolder(options.leaseDirectory);
+  const kernelBootID = await readBootId();
+  const bootID = folder.readState(kernelBootID)?.bootID ?? kernelBootID;
   const sealingKey = await sealingKeyIn(stateDirectory);
   const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
-  const folder = new LeaseFolder(options.leaseDirectory);
   const leases = leaseReader({
     ...common,
     datastores,

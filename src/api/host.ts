@@ -67,11 +67,10 @@ const Evacuation = z
 const HostStatus = z
   .object({
     observedGeneration: ObservedGeneration,
-    bootID: z
-      .string()
-      .max(64)
-      .optional()
-      .meta({ description: "The kernel's boot id; a new one after every boot. Absent: not reported." }),
+    bootID: z.string().max(64).optional().meta({
+      description:
+        "The kernel's boot id, a new one after every boot; with .2, .3, … when the host serves again after its lease on storage had lapsed in that boot. Nothing that ran under one of them runs under the next. Absent: not reported.",
+    }),
     address: z
       .string()
       .max(64)
@@ -295,9 +294,9 @@ const HostStatus = z
     }),
     storageLease: z
       .object({
-        state: z.enum(['Held', 'Lapsed']).meta({
+        state: z.enum(['Held', 'Lapsed', 'Over']).meta({
           description:
-            'Held: guests run under it. Lapsed: it could not be renewed in time; its guests of Drover were killed, and none is started before its next boot.',
+            'Held: guests run under it. Lapsed: it could not be renewed in time, and its guests of Drover are being killed. Over: none of them is left, and none is started before the storage takes the lease again, with which the host reports another bootID.',
         }),
         selfFenceSeconds: z
           .int()

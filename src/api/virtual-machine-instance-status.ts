@@ -16,7 +16,7 @@ export const InstanceStatus = z
     host: z.string().max(253).optional().meta({ description: 'Host whose agent wrote this status. Absent: none yet.' }),
     bootID: z.string().max(64).optional().meta({
       description:
-        'Boot of the host that this status speaks of, as in Host.status.bootID: what it says of a domain ended with that boot. Absent: none yet.',
+        'Boot of the host that this status speaks of, as in Host.status.bootID: what it says of a domain ended with that boot. Within one boot of the kernel it never goes back to an earlier term. Absent: none yet.',
     }),
     phase: z.enum(['Starting', 'Running', 'Paused', 'Stopping', 'Off', 'CrashLoop', 'Failed']).optional().meta({
       description:

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { immutable, matching, withRules } from './common/cel.ts';
+import { type CelRule, immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
 import { ProofMethod } from './host-availability.ts';
@@ -169,6 +169,23 @@ const InstanceSpec = withRules(
   },
 ).meta({ description: 'What the host must run, with nothing left to look up; written by the operator.' });
 
+/**
+ * What a host claims, it claims for a boot, or for a term of one (`src/core/ha/term.ts`). An agent's write of an earlier term that is late
+ * must not hide the claim of a later one: it would be acted upon as proven to be over. Of two boots nobody can tell which was first.
+ */
+const CLAIM_RULE: CelRule = {
+  rule: [
+    '!has(self.status) || !has(self.status.bootID) || [',
+    "has(oldSelf.status) && has(oldSelf.status.bootID) ? oldSelf.status.bootID : '',",
+    'has(self.spec.bootID) && has(self.status.observedEpoch) && self.status.observedEpoch == self.spec.epoch',
+    "? self.spec.bootID : ''",
+    "].all(known, known.split('.')[0] != self.status.bootID.split('.')[0]",
+    "|| int((known + '.1').split('.')[1]) <= int((self.status.bootID + '.1').split('.')[1]))",
+  ].join(' '),
+  message: 'is an earlier term of the same boot than the one that was claimed, or placed, before: it is over',
+  fieldPath: '.status.bootID',
+};
+
 export const VirtualMachineInstance = defineKind({
   kind: 'VirtualMachineInstance',
   plural: 'virtualmachineinstances',
@@ -196,7 +213,7 @@ export const VirtualMachineInstance = defineKind({
   conditions: {
     Ready: 'The domain is as the spec wants it. False: the reason and the message say what the host could not do.',
   },
-  rules: [VIRTUAL_MACHINE_NAME_RULE],
+  rules: [VIRTUAL_MACHINE_NAME_RULE, CLAIM_RULE],
   spec: InstanceSpec,
   status: InstanceStatus,
   selectableFields: ['.spec.host', '.spec.migration.targetHost'],

@@ -20,6 +20,8 @@ export interface HostSide {
   readonly ports: ReadonlyMap<string, NicPort>;
   /** CPU features that a guest can be given, sorted. Absent: not known. */
   readonly cpuFeatures?: readonly string[];
+  /** Boot of the host, or the term of one, that the start is for. Absent: not said. */
+  readonly bootID?: string;
 }
 
 /** A VirtualMachineInstance, as far as its domain depends on it. */
@@ -34,17 +36,17 @@ export interface Intent {
  * @throws XmlTextError when a value holds a character that XML cannot carry; Error when a NIC has no port.
  */
 export function domainXml(intent: Intent, host: HostSide, startedAt: string): string {
-  return renderXml(domainElement(intent, host, identityOf(intent, startedAt, host.cpuFeatures)));
+  return renderXml(domainElement(intent, host, identityOf(intent, startedAt, host)));
 }
 
 /**
  * What the domain of an intent says of itself.
- * @param cpuFeatures those of the host; absent or empty: not known
+ * @param host of its CPU features, none are the same as not known
  */
 export function identityOf(
   { namespace, name, spec }: Intent,
   startedAt: string,
-  cpuFeatures?: readonly string[],
+  { cpuFeatures, bootID }: Pick<HostSide, 'cpuFeatures' | 'bootID'> = {},
 ): DomainIdentity {
   const { model } = spec.cpu;
   const features = cpuFeatures === undefined || cpuFeatures.length === 0 ? undefined : [...cpuFeatures];
@@ -55,6 +57,7 @@ export function identityOf(
     epoch: spec.epoch,
     restartedAt: spec.restartedAt,
     startedAt,
+    ...(bootID !== undefined && { bootID }),
     ...(model === undefined ? features && { cpu: { features } } : { cpu: { model } }),
     fields: powerCycleFields(spec),
   };

@@ -17,6 +17,8 @@ export interface DomainIdentity {
   readonly restartedAt: string;
   /** When it was asked of libvirt (RFC 3339). */
   readonly startedAt: string;
+  /** Boot of the host, or the term of one, that it was started in; a domain that has moved keeps that of its first host. Absent: not said. */
+  readonly bootID?: string;
   /** The CPU that the guest was given. Absent: not known. */
   readonly cpu?: GuestCpu;
   /** Digest of what the hardware was made from, by field of the spec: see `power-cycle-fields.ts`. */
@@ -49,6 +51,7 @@ export function bareIdentityElement(identity: DomainIdentity): XmlElement {
       epoch: identity.epoch,
       restartedAt: identity.restartedAt,
       startedAt: identity.startedAt,
+      bootID: identity.bootID,
     },
     [cpuElement(identity.cpu), ...fields],
   );
@@ -70,7 +73,7 @@ export function readIdentity(metadata: XmlElement | undefined): DomainIdentity |
   const root = metadata?.children.find(isOurs);
   if (root === undefined) return undefined;
   const prefix = root.name.slice(0, root.name.indexOf(':') + 1);
-  const { namespace, name, uid, epoch = '', restartedAt = '', startedAt = '' } = root.attributes;
+  const { namespace, name, uid, epoch = '', restartedAt = '', startedAt = '', bootID } = root.attributes;
   if (!namespace || !name || !uid || !/^[1-9][0-9]{0,14}$/.test(epoch)) return undefined;
   const fields = childrenNamed(root, `${prefix}field`).map((field) => [field.attributes['name'] ?? '', field.text]);
   const cpu = readCpu(childNamed(root, `${prefix}cpu`));
@@ -81,6 +84,7 @@ export function readIdentity(metadata: XmlElement | undefined): DomainIdentity |
     epoch: Number(epoch),
     restartedAt,
     startedAt,
+    ...(bootID && { bootID }),
     ...(cpu && { cpu }),
     fields: Object.fromEntries(fields),
   };

@@ -10,6 +10,8 @@ export interface GuestProcess {
   /** Name and UUID of its domain. */
   readonly name: string;
   readonly uuid: string;
+  /** Whether it was started to take a guest that another host had, and not to boot one (qemu(1), -incoming). */
+  readonly hasArrived: boolean;
   /** libvirt's record of the domain (its XML). Absent: the QEMU driver whose records were looked at has none of it. */
   readonly record?: string;
 }
@@ -30,7 +32,7 @@ export function isThere({ pid, startTicks }: Pick<GuestProcess, 'pid' | 'startTi
 }
 
 /** Ends it at once (SIGKILL); one that is gone, or whose number is another's by now, is left alone. */
-export function killGuest(guest: GuestProcess): void {
+export function killGuest(guest: Pick<GuestProcess, 'pid' | 'startTicks'>): void {
   if (!isThere(guest)) return;
   try {
     process.kill(guest.pid, 'SIGKILL');
@@ -48,7 +50,8 @@ function guestOf(pid: number, runDirectory: string): GuestProcess | undefined {
   const uuid = args[args.indexOf('-uuid') + 1];
   if (startTicks === undefined || name === undefined || uuid === undefined) return undefined;
   const record = readIfThere(join(runDirectory, `${name}.xml`));
-  return { pid, startTicks, name, uuid, ...(record?.includes(uuid) && { record }) };
+  const hasArrived = args.includes('-incoming');
+  return { pid, startTicks, name, uuid, hasArrived, ...(record?.includes(uuid) && { record }) };
 }
 
 /** Field 22; the name in field 2 may hold anything, and ends with the last parenthesis. */

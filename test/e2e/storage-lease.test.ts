@@ -1,17 +1,13 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
+import { Guard } from '../lab/host/guard.ts';
+import { SHARED_DATASTORE_PATH } from '../lab/host/host-files.ts';
 import type { LabHost } from '../lab/host/lab-host.ts';
-import { LabWatchdog } from '../lab/host/watchdog.ts';
-import { KEEP_RUNNING } from '../lab/processes.ts';
 import { CHECKOUT } from './setup.ts';
 import { guestVM, Story } from './story.ts';
 
-const KEEPER = 'lease-keeper';
-const WATCHDOG_MS = 8_000;
-
 let story: Story;
-const watchdogs = new Map<string, LabWatchdog>();
+const guards = new Map<string, Guard>();
 
 beforeAll(async () => {
   story = await Story.open();
@@ -27,10 +23,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const host of story.lab.hosts) {
-    await host.stopProcess(KEEPER);
-    watchdogs.get(host.name)?.close();
-  }
+  for (const each of guards.values()) await each.end();
   await patchCluster({ ha: null });
   await story.kubectl(['delete', 'hapolicy', 'by-lease', '--ignore-not-found']);
   await story.hostsReady();
@@ -43,21 +36,9 @@ const patchCluster = (spec: object) =>
 
 /** Gives a host a watchdog and a keeper, and waits until its silence would prove something. */
 async function guard(host: LabHost): Promise<void> {
-  const watchdog = new LabWatchdog({
-    socketPath: join(host.files.run, 'watchdog'),
-    timeoutMs: WATCHDOG_MS,
-    reset: () => void host.kill(),
-  });
   // Its end takes the socket away, so it comes first.
-  watchdogs.get(host.name)?.close();
-  await watchdog.listen();
-  watchdogs.set(host.name, watchdog);
-  const program = join(CHECKOUT, 'src/bin/lease-keeper.ts');
-  await host.startProcess({
-    name: KEEPER,
-    command: KEEP_RUNNING,
-    args: [process.execPath, program, '--node-name', host.name, '--watchdog', '/run/watchdog'],
-  });
+  guards.get(host.name)?.watchdog.close();
+  guards.set(host.name, await Guard.start(host, CHECKOUT));
   await story.when(Host, { name: host.name }, 'to be ready to be fenced', ({ status }) =>
     Boolean(status?.conditions.some(({ type, reason }) => type === 'FencingReady' && reason === 'StorageLeaseHeld')),
   );
@@ -79,7 +60,7 @@ describe('a host without BMC', () => {
     await new Promise((resolve) => setTimeout(resolve, 40_000));
     await stateOfHost('Isolated');
     expect(await story.domains()).toContainEqual({ host, domain: 'default_leased' });
-    expect(watchdogs.get(host)?.resets).toBe(0);
+    expect(guards.get(host)?.watchdog.resets).toBe(0);
     await story.lab.heal(host);
     await stateOfHost('Online');
     expect((await story.vm('leased')).status?.epoch).toBe(1);
@@ -101,5 +82,38 @@ describe('a host without BMC', () => {
     await story.lab.powerOn(host);
     await stateOfHost('Online');
     await guard(story.lab.host(host));
+  });
+
+  it('that loses its storage ends its VMs and says so: they run elsewhere, and it serves again without a reboot', async () => {
+    await story.apply(guestVM('stranded'));
+    host = (await story.running('stranded')).status?.host ?? '';
+    await story.says(host, 'stranded', /counter=/);
+    const { bootID } = (await story.client.get(Host, { name: host })).status ?? {};
+    const cutAt = Date.now();
+    // Its guests keep the files that they have open; nothing new is found there, as on a server that is gone.
+    await story.lab.host(host).run('mount', ['-t', 'tmpfs', 'none', SHARED_DATASTORE_PATH]);
+    const { status } = await story.vmWhen(
+      'stranded',
+      'to run elsewhere',
+      (vm) => vm.status?.host !== host && vm.status?.phase === 'Running',
+    );
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'StorageLease' });
+    expect(Date.parse(status?.lastFailover?.runningAt ?? '') - cutAt).toBeLessThan(45_000);
+    const lapsed = await story.client.get(Host, { name: host });
+    expect(lapsed.status).toMatchObject({
+      bootID,
+      storageLease: { state: 'Over' },
+      availability: { state: 'Fenced', reason: 'AwaitsStorage', fence: { bootID, method: 'StorageLease' } },
+    });
+    expect((await story.domains()).filter(({ domain }) => domain === 'default_stranded')).toHaveLength(1);
+
+    await story.lab.host(host).run('umount', [SHARED_DATASTORE_PATH]);
+    const again = await stateOfHost('Online');
+    expect(again.status).toMatchObject({ bootID: `${bootID}.2`, storageLease: { state: 'Held' } });
+    await story.apply(guestVM('again', { hostSelector: { matchLabels: { 'kubernetes.io/hostname': host } } }));
+    expect((await story.running('again')).status?.host).toBe(host);
+    await story.says(host, 'again', /counter=/);
+    expect((await story.booted('stranded', [host, status?.host ?? ''], 2)).verdict).toEqual({ ok: true });
+    expect(guards.get(host)?.watchdog.resets).toBe(0);
   });
 });

@@ -14,7 +14,7 @@ export const BY_DOMAIN_UUID = 'domainUUID';
 export interface InstancesDeps {
   /** Name of this host. */
   readonly host: string;
-  /** Boot of this host, as the kernel names it. */
+  /** Boot of this host, or the term of one: what Host.status.bootID says. */
   readonly bootID: string;
   readonly client: KubeApi;
   readonly events: EventRecorder;

@@ -20,6 +20,7 @@ export interface StartUnderWay {
 /** What a start needs from the rest of the agent. */
 type StartDeps = Pick<
   InstancesDeps,
+  | 'bootID'
   | 'libvirt'
   | 'virtualization'
   | 'cpuFeatures'
@@ -79,7 +80,7 @@ export async function startDomain(
       ...dom,
       state: isPaused ? DomainState.PAUSED : DomainState.RUNNING,
       reason: isPaused ? PausedReason.USER : RunningReason.BOOTED,
-      identity: identityOf(intent, run.startedAt, host.cpuFeatures),
+      identity: identityOf(intent, run.startedAt, host),
       guestAgentConnected: false,
     });
     if (underWay.stopped) onUnclear();
@@ -129,6 +130,7 @@ async function hostSideOf(deps: StartDeps, instance: VirtualMachineInstance): Pr
     virtualization: deps.virtualization,
     consoleLogPath: `${deps.logDirectory}/${nameOf(instance)}.console.log`,
     ports,
+    bootID: deps.bootID,
     ...(cpu.model === undefined && { cpuFeatures: await deps.cpuFeatures() }),
     ...(cloudInit && { seedPath: await seedOf(deps, instance, cloudInit) }),
   };

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { MAX_LEASE_DATASTORES } from '../../api/storage-lease.ts';
+import { kernelBootOf } from '../../core/ha/term.ts';
 import { isSystemError } from '../../host/index.ts';
 
 /**
@@ -18,16 +19,26 @@ const Place = z.object({ root: z.string(), identity: z.string() });
 const Wish = z.object({ datastores: z.array(Place).max(MAX_LEASE_DATASTORES) });
 export type LeaseWish = z.output<typeof Wish>;
 
-/** What the keeper has bound this boot to, and how it stands. */
+/** What the keeper has bound this term to, and how it stands. */
 const State = z.object({
+  /** Boot of the host, or the term of one: see `src/core/ha/term.ts`. */
   bootID: z.string(),
   selfFenceMs: z.int().min(1),
-  /** 0: none is armed. */
+  /** 0: none is armed, and nothing is promised. */
   watchdogMs: z.int().min(0),
   datastores: z.array(Place).min(1).max(MAX_LEASE_DATASTORES),
   /** By the host's clock since boot. Guests may be started before that, and run until then. */
   heldUntilMs: z.number(),
   lapsed: z.boolean(),
+  /** It has lapsed, and no guest of it was found any more. */
+  over: z.boolean().default(false),
+  /** What was killed, and may not be gone. */
+  remains: z
+    .object({
+      killed: z.array(z.object({ pid: z.int(), startTicks: z.string() })),
+      needsReset: z.boolean(),
+    })
+    .default({ killed: [], needsReset: false }),
 });
 export type LeaseState = z.output<typeof State>;
 
@@ -48,21 +59,17 @@ export class LeaseFolder {
   }
 
   /**
-   * Undefined: no lease was taken in this boot.
+   * @param bootID the kernel's, or any term of it
+   * @returns the last term of that boot. Undefined: no lease was taken in it.
    * @throws Error when it cannot be read: what it says is not known then.
    */
   readState(bootID: string): LeaseState | undefined {
     const state = this.#read(STATE, State);
-    return state?.bootID === bootID ? state : undefined;
+    return state && kernelBootOf(state.bootID) === kernelBootOf(bootID) ? state : undefined;
   }
 
   writeState(state: LeaseState): void {
     this.#write(STATE, state);
-  }
-
-  /** Nothing is promised to anybody any more. */
-  removeState(): void {
-    rmSync(join(this.#path, STATE), { force: true });
   }
 
   #read<T>(name: string, schema: z.ZodType<T>): T | undefined {

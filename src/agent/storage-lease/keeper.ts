@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LeaseRecord } from '../../api/storage-lease.ts';
 import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
+import { nextTerm } from '../../core/ha/term.ts';
 import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
 import type { Clock } from '../../runtime/index.ts';
 import type { LeaseFolder, LeaseState } from './folder.ts';
-import { OwnGuests } from './own-guests.ts';
+import { NO_REMAINS, OwnGuests, type Remains } from './own-guests.ts';
 
 export interface LeaseKeeperOptions {
   /** Name of this host. */
@@ -43,14 +44,19 @@ const OPEN_AGAIN_MS = 10_000;
  * It takes the lease in this order: a record without a watchdog, which shows that the storage takes it; its promise, written down on
  * this host, so that whoever comes after it in this boot keeps it, too; the watchdog, which runs from there on; the first record that
  * speaks of it. So whoever reads of a watchdog can rely on one.
+ *
+ * After a lapse it ends the guests, and writes down that none is left. Only then, and when the storage takes a record again, does it take
+ * the lease anew, in the same order, as the next term of the boot (`src/core/ha/term.ts`): to everybody else that is another boot.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #keeper = randomUUID();
-  readonly #guests: OwnGuests;
+  /** This boot of the host, or the term of it that was begun last. */
+  #bootID: string;
+  #guests: OwnGuests;
   readonly #places = new Map<string, Place>();
   #sequence = 0;
-  /** What this boot is bound to. Absent: nothing was promised yet. */
+  /** What this term is bound to. Absent: nothing was promised in it. */
   #promise: LeaseState | undefined;
   #state: KeeperState = { lapsed: false };
   #watchdog: Watchdog | undefined;
@@ -59,6 +65,7 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#bootID = options.bootID;
     this.#guests = new OwnGuests(options.domainRunDirectory);
   }
 
@@ -67,18 +74,14 @@ export class LeaseKeeper {
    * @throws Error when what an earlier keeper of this boot has promised cannot be read.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { folder, bootID, clock, log } = this.#options;
-    this.#promise = folder.readState(bootID);
-    if (this.#promise !== undefined) {
-      const { heldUntilMs, lapsed } = this.#promise;
-      this.#state = { heldUntilMs, lapsed };
-    }
+    const { clock, log } = this.#options;
+    this.#resume();
     let renewAtMs = 0;
     let ending: Promise<void> | undefined;
     let hasEnded = false;
     while (!hasEnded) {
       await this.#tick();
-      if (clock.monotonicMs() >= renewAtMs && ending === undefined) {
+      if (clock.monotonicMs() >= renewAtMs && ending === undefined && !hasEnded) {
         renewAtMs = clock.monotonicMs() + RENEW_EVERY_MS;
         this.#renew();
       }
@@ -99,6 +102,19 @@ export class LeaseKeeper {
     for (const { files } of this.#places.values()) files.close();
   }
 
+  /** What an earlier keeper of this boot has promised is kept. One that has taken it back has left the name of the term alone. */
+  #resume(): void {
+    const { folder, bootID, domainRunDirectory } = this.#options;
+    const state = folder.readState(bootID);
+    if (state === undefined) return;
+    this.#bootID = state.bootID;
+    if (state.watchdogMs === 0) return;
+    const { heldUntilMs, lapsed, remains } = state;
+    this.#promise = state;
+    this.#state = { heldUntilMs, lapsed };
+    this.#guests = new OwnGuests(domainRunDirectory, remains);
+  }
+
   /** Whether what it says of a watchdog stands: one was opened, or another keeper of this boot had one. */
   get #isArmed(): boolean {
     return (this.#promise?.watchdogMs ?? 0) > 0;
@@ -111,6 +127,8 @@ export class LeaseKeeper {
       if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
       this.#state = step.state;
       if (step.kill) this.#kill();
+      else if (step.state.lapsed) this.#over();
+      else this.#killLate();
       if (step.feed) await this.#feed();
       this.#tickFailed = false;
     } catch (err) {
@@ -137,15 +155,33 @@ export class LeaseKeeper {
     const { log } = this.#options;
     log.error(
       { selfFenceMs: this.#promise?.selfFenceMs },
-      'the lease could not be renewed in time: it has lapsed for this boot',
+      'the lease could not be renewed in time: it has lapsed for this term',
     );
     this.#keep({ lapsed: true });
   }
 
   #kill(): void {
     const { log } = this.#options;
-    const domains = this.#guests.kill();
+    const domains = this.#guests.kill(this.#remember);
     if (domains.length > 0) log.error({ domains }, "killed Drover's guests: others may run them by now");
+  }
+
+  /** Nothing of an earlier term must appear in this one: no keeper would end it with that term. */
+  #killLate(): void {
+    const { bootID, log } = this.#options;
+    if (this.#bootID === bootID) return;
+    const domains = this.#guests.killOfOtherTerms(this.#bootID, this.#remember);
+    if (domains.length > 0)
+      log.error({ domains, bootID: this.#bootID }, "killed Drover's guests that were started for a term that is over");
+  }
+
+  readonly #remember = (remains: Remains): void => this.#keep({ remains: { ...remains, killed: [...remains.killed] } });
+
+  /** The lease has lapsed, and no guest is left. From here on it may begin anew, and others may know. */
+  #over(): void {
+    if (this.#promise?.over) return;
+    this.#keep({ over: true });
+    this.#options.log.warn({ bootID: this.#bootID }, 'no guest is left of the term whose lease has lapsed');
   }
 
   #keep(change: Partial<LeaseState>): void {
@@ -156,9 +192,11 @@ export class LeaseKeeper {
 
   /** Begins a write to each datastore that has finished the one before. */
   #renew(): void {
-    if (this.#state.lapsed) return;
-    const { log } = this.#options;
-    const datastores = this.#promise?.datastores ?? this.#options.folder.readWish().datastores;
+    const { log, folder } = this.#options;
+    const isLapsed = this.#state.lapsed;
+    if (isLapsed && !this.#promise?.over) return;
+    const bound = isLapsed ? undefined : this.#promise?.datastores;
+    const datastores = bound ?? folder.readWish().datastores;
     const identities = datastores.map(({ identity }) => identity);
     for (const { root, identity } of datastores) {
       const place = this.#places.get(identity) ?? {
@@ -179,37 +217,71 @@ export class LeaseKeeper {
 
   async #write(identity: string, place: Place, datastores: string[], isLast = false): Promise<boolean> {
     const startedAtMs = bootTimeMs();
-    const isArmed = this.#isArmed;
+    const isNext = this.#state.lapsed;
+    const isArmed = this.#isArmed && !isNext;
+    const record = this.#record(datastores, { isLast, isNext });
     try {
-      const record = this.#record(datastores, isLast);
       await place.files.call('writeLease', { root: place.root, identity, record });
     } catch (err) {
       this.#options.log.warn({ err, root: place.root }, 'cannot renew the lease on a datastore; trying again');
       return false;
     }
-    if (isArmed) this.#onRenewed(startedAtMs);
+    if (isNext) this.#begin(record.bootID, startedAtMs, datastores);
+    else if (isArmed) this.#onRenewed(record.bootID, startedAtMs);
     else if (!isLast) await this.#onReachable(startedAtMs, datastores);
     return true;
   }
 
-  /** It speaks of a watchdog only while there is one that does what was promised. */
-  #record(datastores: string[], isLast: boolean): LeaseRecord {
-    const { host, bootID, selfFenceMs } = this.#options;
+  /** It speaks of a watchdog only while there is one that does what was promised, and of the next term before that has promised anything. */
+  #record(datastores: string[], { isLast, isNext }: { isLast: boolean; isNext: boolean }): LeaseRecord {
+    const { host, selfFenceMs } = this.#options;
     const promisedMs = this.#promise?.watchdogMs ?? 0;
-    const isGuarded = !isLast && this.#watchdog !== undefined && this.#watchdog.timeoutMs <= promisedMs;
+    const isGuarded = !isLast && !isNext && this.#watchdog !== undefined && this.#watchdog.timeoutMs <= promisedMs;
     return {
       host,
-      bootID,
+      bootID: isNext ? nextTerm(this.#bootID) : this.#bootID,
       keeper: this.#keeper,
       sequence: this.#sequence++,
-      selfFenceMs: this.#promise?.selfFenceMs ?? selfFenceMs,
+      selfFenceMs: isNext ? selfFenceMs : (this.#promise?.selfFenceMs ?? selfFenceMs),
       watchdogMs: isGuarded ? promisedMs : 0,
       datastores,
     };
   }
 
-  #onRenewed(startedAtMs: number): void {
-    if (this.#promise === undefined || this.#state.lapsed) return;
+  /**
+   * The storage takes a record of the next term. Whether no guest is left is asked once more: one that was started late for the term
+   * before is ended first. The watchdog runs already.
+   */
+  #begin(bootID: string, startedAtMs: number, identities: readonly string[]): void {
+    const { selfFenceMs, folder, log } = this.#options;
+    const isDue = this.#state.lapsed && this.#promise?.over && nextTerm(this.#bootID) === bootID;
+    if (!isDue || this.#watchdog === undefined || this.#guests.left() > 0) return;
+    const promise: LeaseState = {
+      bootID,
+      selfFenceMs,
+      watchdogMs: this.#watchdog.timeoutMs,
+      datastores: this.#placesOf(identities),
+      heldUntilMs: startedAtMs + selfFenceMs,
+      lapsed: false,
+      over: false,
+      remains: { ...NO_REMAINS, killed: [] },
+    };
+    folder.writeState(promise);
+    this.#promise = promise;
+    this.#bootID = bootID;
+    this.#state = { lapsed: false, heldUntilMs: promise.heldUntilMs };
+    log.warn({ bootID }, 'the storage takes the lease again: the next term of this boot has begun');
+  }
+
+  #placesOf(identities: readonly string[]): LeaseState['datastores'] {
+    return identities.flatMap((identity) => {
+      const root = this.#places.get(identity)?.root;
+      return root === undefined ? [] : [{ root, identity }];
+    });
+  }
+
+  #onRenewed(bootID: string, startedAtMs: number): void {
+    if (this.#promise === undefined || this.#bootID !== bootID || this.#state.lapsed) return;
     this.#state = renewed(this.#state, startedAtMs, bootTimeMs(), this.#promise.selfFenceMs);
     if (this.#state.lapsed) this.#lapse();
     else this.#keep({ heldUntilMs: this.#state.heldUntilMs ?? 0 });
@@ -217,13 +289,18 @@ export class LeaseKeeper {
 
   /** The storage takes records. Is there a watchdog, too, the lease begins to count. */
   async #onReachable(startedAtMs: number, identities: readonly string[]): Promise<void> {
-    const { watchdog, selfFenceMs, bootID, folder, clock } = this.#options;
+    const { watchdog, selfFenceMs, folder, clock } = this.#options;
     if (watchdog === undefined || this.#isArmed || clock.monotonicMs() - this.#openedAtMs < OPEN_AGAIN_MS) return;
-    const datastores = identities.flatMap((identity) => {
-      const root = this.#places.get(identity)?.root;
-      return root === undefined ? [] : [{ root, identity }];
-    });
-    this.#promise ??= { bootID, selfFenceMs, watchdogMs: 0, datastores, heldUntilMs: 0, lapsed: false };
+    this.#promise ??= {
+      bootID: this.#bootID,
+      selfFenceMs,
+      watchdogMs: 0,
+      datastores: this.#placesOf(identities),
+      heldUntilMs: 0,
+      lapsed: false,
+      over: false,
+      remains: { ...NO_REMAINS, killed: [] },
+    };
     this.#state = { lapsed: false, heldUntilMs: startedAtMs + selfFenceMs };
     folder.writeState({ ...this.#promise, heldUntilMs: startedAtMs + selfFenceMs });
     await this.#arm();
@@ -267,7 +344,8 @@ export class LeaseKeeper {
       }),
     );
     if (this.#state.lapsed || written.length === 0 || written.includes(false)) return false;
-    this.#options.folder.removeState();
+    // The name of the term stays: what was proven of an earlier one must not come to speak of a later one.
+    this.#keep({ watchdogMs: 0, heldUntilMs: 0 });
     return true;
   }
 }

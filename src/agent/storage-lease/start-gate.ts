@@ -8,15 +8,19 @@ export type StartVerdict = { readonly ok: true } | { readonly ok: false; readonl
 const LEFT_MS = 5_000;
 
 /**
- * Whether the host's lease on storage lets a guest start. Asked right before libvirt is. A host that took none with a watchdog in this
+ * Whether the host's lease on storage lets a guest start. Asked right before libvirt is. A host that holds none with a watchdog in this
  * boot may: nobody draws conclusions from its silence.
  */
 export function mayStart(folder: LeaseFolder, bootID: string): StartVerdict {
   const state = folder.readState(bootID);
+  if (state !== undefined && state.bootID !== bootID) {
+    const message = `the host serves under ${state.bootID} by now, and this agent has begun under ${bootID}: it starts anew, and with it the VM`;
+    return { ok: false, message };
+  }
   if (state === undefined || state.watchdogMs === 0) return { ok: true };
   if (state.lapsed) {
     const message =
-      'the host could not renew its lease on storage in time, so that other hosts may run its VMs by now: it starts none before its next boot. Reboot it once its storage works';
+      'the host could not renew its lease on storage in time, so that its VMs were ended, and other hosts may run them by now. It starts VMs again once its shared datastores take its lease: look at them';
     return { ok: false, message };
   }
   const leftMs = state.heldUntilMs - bootTimeMs();

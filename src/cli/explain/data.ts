@@ -1,13 +1,14 @@
 import type { VirtualMachineExplanation } from '../../core/virtual-machine/explain.ts';
 
 /** An explanation for programs: JSON with every figure that decided. */
-export function explanationData({ vm, placed, missing, now, rules }: VirtualMachineExplanation): object {
+export function explanationData({ vm, placed, missing, now, rules, hidden }: VirtualMachineExplanation): object {
   return {
     virtualMachine: `${vm.metadata.namespace}/${vm.metadata.name}`,
     phase: vm.status?.phase ?? 'Pending',
     ...(vm.status?.recovery && { recovery: vm.status.recovery }),
     ...(placed && { placed }),
     missing,
+    ...(hidden !== undefined && { hidden }),
     ruleGroups: rules.map(({ name, type, isRequired }) => ({ name, type, isRequired })),
     hosts: (now?.verdicts ?? []).map(({ host, obstacles, scores, points }) => ({
       host,

@@ -23,18 +23,36 @@ import { isSelected, readRuleGroup } from '../../core/rulegroup/read-rule-group.
 import { type VirtualMachineInput, wishOf } from '../../core/virtual-machine/next-step.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
 import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
-import { type KindRef, type KubeClient, type KubeObject, keyOf } from '../../kube/index.ts';
+import { type KindRef, type KubeClient, KubeError, type KubeObject, keyOf } from '../../kube/index.ts';
 
 const PAGE = 500;
 
 type Parsed<T extends KubeObject> = KindRef<T> & { readonly object: { parse(value: unknown): T } };
 
-/** Everything that decides about one VM, read from the API as the user of the command. @throws KubeError */
-export async function gather(
+/** The VM that is asked about. @throws KubeError */
+export async function readVM(
   client: KubeClient,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
-): Promise<{ readonly vm: VirtualMachine; readonly input: Omit<VirtualMachineInput, 'vm'> }> {
-  const vm = VirtualMachine.object.parse(await client.get(VirtualMachine, { namespace, name }));
+  ref: { readonly namespace: string; readonly name: string },
+): Promise<VirtualMachine> {
+  return VirtualMachine.object.parse(await client.get(VirtualMachine, ref));
+}
+
+/** Its instance. Undefined: it has none. @throws KubeError */
+export async function readInstance(
+  client: KubeClient,
+  ref: { readonly namespace: string; readonly name: string },
+): Promise<VirtualMachineInstance | undefined> {
+  try {
+    return VirtualMachineInstance.object.parse(await client.get(VirtualMachineInstance, ref));
+  } catch (error) {
+    if (error instanceof KubeError && error.isNotFound()) return undefined;
+    throw error;
+  }
+}
+
+/** Everything that decides about one VM, read from the API as the user of the command. @throws KubeError */
+export async function gather(client: KubeClient, vm: VirtualMachine): Promise<Omit<VirtualMachineInput, 'vm'>> {
+  const { namespace, name } = vm.metadata;
   const [clusters, policies] = await Promise.all([all(client, Cluster), all(client, HAPolicy)]);
   const cluster = clusterOf(vm.spec.clusterName, clusters.map(readCluster));
   const itsCluster = clusters.find(({ metadata }) => cluster.ok && metadata.name === cluster.cluster);
@@ -67,17 +85,14 @@ export async function gather(
   const instance = instances.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
   const itsHost = hosts.find(({ metadata }) => metadata.name === instance?.spec.host);
   return {
-    vm,
-    input: {
-      ...needsOf(vm, world),
-      instance,
-      isProvenOff: instance !== undefined && isProvenOff(instance, itsHost),
-      inventory,
-      admission:
-        reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),
-      // Whether it waits for others of its RuleGroup, its condition says.
-      groupMigration: undefined,
-    },
+    ...needsOf(vm, world),
+    instance,
+    isProvenOff: instance !== undefined && isProvenOff(instance, itsHost),
+    inventory,
+    admission:
+      reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),
+    // Whether it waits for others of its RuleGroup, its condition says.
+    groupMigration: undefined,
   };
 }
 

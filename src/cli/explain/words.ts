@@ -10,7 +10,7 @@ const SHOWN: ReadonlySet<string> = new Set(['Ready', 'RestartRequired', 'Depende
 const MEMBERS_SHOWN = 8;
 
 /** An explanation for people: what is, what was decided and why, and what every host would say now. */
-export function explanationText({ vm, placed, missing, now, rules }: VirtualMachineExplanation): string {
+export function explanationText({ vm, placed, missing, now, rules, hidden }: VirtualMachineExplanation): string {
   const { namespace, name } = vm.metadata;
   const conditions = (vm.status?.conditions ?? []).filter(({ type }) => SHOWN.has(type));
   const tried = vm.status?.recovery?.tried ?? [];
@@ -30,6 +30,12 @@ export function explanationText({ vm, placed, missing, now, rules }: VirtualMach
           '',
           'No host can be asked before this is there:',
           ...missing.map(({ reason, message }) => `  ${reason}: ${message}`),
+        ]),
+    ...(hidden === undefined
+      ? []
+      : [
+          '',
+          `What hosts would say now is not shown, since it takes rights on more than this namespace (${hidden}). Ask an administrator to run: kubectl drover explain vm ${name} -n ${namespace}`,
         ]),
     ...(now === undefined
       ? []

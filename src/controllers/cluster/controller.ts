@@ -75,7 +75,12 @@ function statusOf(
     readyCondition(hosts.length, ready.length),
     condition,
     hostConflict(name, informers),
-    haReady(cluster, hosts, (policy) => informers.haPolicies.get(policy)),
+    haReady(
+      cluster,
+      hosts,
+      (policy) => informers.haPolicies.get(policy),
+      informers.datastores.list().some(({ spec }) => spec.shared),
+    ),
     capacity.condition,
   ];
   return {

@@ -3,6 +3,7 @@ import type { HAPolicy } from '../../api/ha-policy.ts';
 import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { figuresInWords, reserveFigures, reserveInWords } from '../../core/ha/admission.ts';
+import { agreement } from '../../core/ha/contradictions.ts';
 import { type PolicyChoice, policyOf } from '../../core/ha/policy.ts';
 import { limitInWords } from '../../core/ha/what-if.ts';
 import { isSilent } from '../../core/model/read-host.ts';
@@ -86,6 +87,7 @@ export function haReady(
   cluster: Cluster,
   hosts: readonly Host[],
   findPolicy: (name: string) => HAPolicy | undefined,
+  hasSharedDatastore: boolean,
 ): ConditionInput {
   const type = 'HAReady';
   const choice = policyOf(cluster, findPolicy);
@@ -105,6 +107,10 @@ export function haReady(
     );
     return { type, status: 'False', reason: 'HostsSilent', message: shortList(each, HOSTS_NAMED) };
   }
+  const { policy } = choice;
+  const names = hosts.map(({ metadata }) => metadata.name);
+  const agreed = agreement({ cluster, policy, hosts: names, hasSharedDatastore });
+  if (!agreed.ok) return { type, status: 'False', reason: agreed.reason, message: agreed.message };
   if (choice.policy.hostFault.action !== 'Restart') {
     return {
       type,

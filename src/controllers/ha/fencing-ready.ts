@@ -1,6 +1,7 @@
 import { Host, type HostStatus } from '../../api/host.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { lapsedAfterMs } from '../../core/ha/storage-lease.ts';
+import { visibleDatastores } from '../../core/model/read-host.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
@@ -40,6 +41,7 @@ export function fencingReadyController(deps: ControllerDependencies): Controller
         host.spec.power,
         host.status?.systemUUID,
         host.status?.storageLease?.state,
+        seesSharedDatastore(host, deps),
         fencingOf(key, deps),
       ]);
       const known = asked.get(key);
@@ -97,7 +99,7 @@ async function judge(host: Host, deps: ControllerDependencies, signal: AbortSign
   const not = (reason: string, message: string): Judgement => ({
     condition: { type: TYPE, status: 'False', reason, message },
   });
-  const lease = order?.includes('StorageLease') ? leaseReadiness(host) : undefined;
+  const lease = order?.includes('StorageLease') ? leaseReadiness(host, deps) : undefined;
   if (order !== undefined && !order.includes('BMC')) {
     if (lease !== undefined) return { condition: lease };
     return not(
@@ -119,8 +121,14 @@ async function judge(host: Host, deps: ControllerDependencies, signal: AbortSign
   }
 }
 
+function seesSharedDatastore(host: Host, { informers }: ControllerDependencies): boolean {
+  const find = (name: string) => informers.datastores.get(name);
+  return visibleDatastores(host, find).some((name) => find(name)?.spec.shared);
+}
+
 /** Whether its silence on storage would prove that it is off. */
-function leaseReadiness({ status }: Host): ConditionInput {
+function leaseReadiness(host: Host, deps: ControllerDependencies): ConditionInput {
+  const { status } = host;
   const { state, selfFenceSeconds = 0, watchdogSeconds = 0 } = status?.storageLease ?? {};
   if (state === 'Held') {
     const seconds = Math.ceil(
@@ -129,9 +137,18 @@ function leaseReadiness({ status }: Host): ConditionInput {
     const message = `it renews its lease on storage and has a watchdog: once the lease was silent for ${seconds} s, none of its VMs runs`;
     return { type: TYPE, status: 'True', reason: 'StorageLeaseHeld', message };
   }
+  const not = (reason: string, message: string): ConditionInput => ({ type: TYPE, status: 'False', reason, message });
+  if (state !== undefined) {
+    const message =
+      'its lease on storage could not be renewed and has lapsed, so that its VMs were ended: it serves again once its shared datastores take its lease';
+    return not('StorageLeaseLapsed', message);
+  }
+  if (!seesSharedDatastore(host, deps)) {
+    const message =
+      'it can use no Datastore that hosts share, so that its lease has no place: see status.datastores of the Host, or add a Datastore with spec.shared';
+    return not('NoSharedDatastore', message);
+  }
   const message =
-    state === 'Lapsed'
-      ? 'its lease on storage has lapsed, and it starts no VM before its next boot: reboot it once its storage works'
-      : 'it holds no lease on storage with a watchdog behind it: run the lease keeper on it with --watchdog, and give it a shared Datastore';
-  return { type: TYPE, status: 'False', reason: state === 'Lapsed' ? 'StorageLeaseLapsed' : 'NoStorageLease', message };
+    'it holds no lease on storage with a watchdog behind it: its lease keeper does not run, or cannot open the watchdog. Label its Node drover.dev/lease-keeper, and read the log of drover-lease-keeper there';
+  return not('NoStorageLease', message);
 }

@@ -120,7 +120,7 @@ function onDeadHost(instance: VirtualMachineInstance, host: Host, scope: Scope, 
   const why =
     proof.bootID === undefined
       ? `host ${fromHost} is dead, and had never begun to start it`
-      : `host ${fromHost} is dead: ${proof.method} proved that boot ${proof.bootID} is over`;
+      : `nothing of it runs on host ${fromHost} any more: ${proof.method} proved that boot ${proof.bootID} is over`;
   addLost(
     {
       vm,

@@ -98,6 +98,7 @@ async function reconcile(
     answer,
     unanswered: memory.unanswered,
     power,
+    isOver: host.status?.storageLease?.state === 'Over',
     lease,
     toRecover: toRecoverOn(key, deps),
     placed: deps.informers.instances.byIndex(BY_HOST, key).length,

@@ -38,6 +38,8 @@ export interface HostInput {
     | { readonly kind: 'Read'; readonly state: 'On' | 'Off' }
     | { readonly kind: 'Failed'; readonly message: string }
     | { readonly kind: 'None'; readonly message: string };
+  /** Its agent says that its lease on storage has lapsed, and that none of its guests is left. */
+  readonly isOver: boolean;
   /** What others see of its lease on storage. `None`: the policy does not go by it, or nobody was asked. */
   readonly lease: LeaseView | { readonly kind: 'None' };
   /** VMs that are to run elsewhere when it is proven to be off. */
@@ -109,6 +111,7 @@ function decide(input: HostInput): HostStep {
   // Two copies may run until somebody has looked: that must not be overwritten by the next good news.
   if (isAlive && sameBoot && before.reason === 'ProofContradicted')
     return { availability: before, fence: false, againMs: ASK_EVERY_MS };
+  if (input.isOver) return proven(input, 'StorageLease', AWAITS_STORAGE, awaitsStorage(bootID));
   if (isAlive) return online(input);
   if (sameBoot && before.state === 'Fencing') return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
@@ -244,10 +247,7 @@ function silent(input: HostInput): HostStep {
       Math.min(ASK_EVERY_MS, Math.max(1, deadAfterMs - heartbeat.silentMs)),
     );
   }
-  if (isConfirmed(input)) {
-    const message = `an administrator has confirmed that boot ${bootID} is over`;
-    return proven(input, 'Administrator', 'ConfirmedByAdministrator', message);
-  }
+  if (isConfirmed(input)) return confirmedByHand(input);
   if (isQuietTime(input)) {
     const message = `it was silent before the operator began to watch, as after a power cut: it is given ${PATIENCE_MS / 1000} s to come up before anything is done`;
     return as(input, 'Dead', 'QuietTime', message, WATCH_EVERY_MS);
@@ -286,6 +286,10 @@ function isolated(input: HostInput): HostStep | undefined {
 /** A fact, and no deed: it holds whatever is to be done about it, and however many hosts are silent. */
 function leaseLapsed(input: HostInput): HostStep | undefined {
   const { lease, bootID } = input;
+  if (lease.kind === 'Followed') {
+    const message = `host ${lease.by} sees that its keeper holds the lease on storage as ${lease.next}, which it does only when every VM of boot ${bootID} has ended`;
+    return proven(input, 'StorageLease', 'LeaseLapsed', message);
+  }
   if (lease.kind !== 'Lapsed') return undefined;
   const message = `host ${lease.by} has not seen it renew its lease on storage for ${Math.floor(lease.silentMs / 1000)} s: its keeper or its watchdog has ended every VM of boot ${bootID}`;
   return proven(input, 'StorageLease', 'LeaseLapsed', message);
@@ -366,14 +370,7 @@ function fencing(input: HostInput, before: HostAvailability): HostStep {
       `its BMC has cut the power, and reads that it is off: nothing of boot ${bootID} runs any more`,
     );
   }
-  if (isConfirmed(input)) {
-    return proven(
-      input,
-      'Administrator',
-      'ConfirmedByAdministrator',
-      `an administrator has confirmed that boot ${bootID} is over`,
-    );
-  }
+  if (isConfirmed(input)) return confirmedByHand(input);
   const lapsed = leaseLapsed(input);
   if (lapsed !== undefined) return lapsed;
   const waitMs = retryAtMs(before) - nowMs;
@@ -419,10 +416,24 @@ function isOnStandby({ inMaintenance, placed }: HostInput, method: ProofMethod):
   return inMaintenance && placed === 0 && method !== 'StorageLease';
 }
 
-/** It stays so until another boot reports. The same boot that answers gives its proof the lie. */
+/** The host lives, and serves again as soon as its storage is back. */
+const AWAITS_STORAGE = 'AwaitsStorage';
+
+function awaitsStorage(bootID: string): string {
+  return `the host answers, but it could not renew its lease on storage, and has ended every VM of boot ${bootID}: others run them. It serves again by itself once its shared datastores take its lease: look at them, and at its network to them`;
+}
+
+function confirmedByHand(input: HostInput): HostStep {
+  const message = `an administrator has confirmed that boot ${input.bootID} is over`;
+  return proven(input, 'Administrator', 'ConfirmedByAdministrator', message);
+}
+
+/** It stays so until another boot, or term of it, reports. The same boot that answers gives its proof the lie. */
 function fenced(input: HostInput, before: HostAvailability): HostStep {
   const { answer, bootID, nowMs } = input;
   if (before.fence === undefined) return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+  // It says more than a lease does: also VMs that had just been moved there are over.
+  if (answer !== 'Agent' && isConfirmed(input) && before.fence.method === 'StorageLease') return confirmedByHand(input);
   if (answer !== 'Agent') {
     const isStandby = isOnStandby(input, before.fence.method);
     if (isStandby === (before.state === 'Standby'))
@@ -439,8 +450,7 @@ function fenced(input: HostInput, before: HostAvailability): HostStep {
   }
   // A lease ends VMs, and not always their host: it may answer, and has nothing of that boot to run.
   if (before.fence.method === 'StorageLease') {
-    const message = `the host answers, but its lease on storage had lapsed: it runs no VM of boot ${bootID} and starts none before its next boot. Reboot it once its storage works`;
-    const availability = { ...before, reason: 'AwaitsReboot', message };
+    const availability = { ...before, reason: AWAITS_STORAGE, message: awaitsStorage(bootID) };
     return { availability, fence: false, againMs: WATCH_EVERY_MS };
   }
   const { confirmedAt: _confirmedAt, ...fence } = before.fence;

@@ -1,4 +1,5 @@
 import type { LeaseRecord, LeasesAnswer } from '../../api/storage-lease.ts';
+import { isLaterTerm } from './term.ts';
 
 /**
  * By how much the clocks of the host, of its watchdog and of the reader may differ in rate. Source: NTP slews by 500 ppm at most
@@ -41,6 +42,8 @@ export type LeaseView =
   | { readonly kind: 'Silent'; readonly by: string; readonly remainingMs: number }
   /** No guest of that boot runs any more, for ever. */
   | { readonly kind: 'Lapsed'; readonly by: string; readonly silentMs: number }
+  /** The same: its keeper has begun the next term, and had found no guest left before it did. */
+  | { readonly kind: 'Followed'; readonly by: string; readonly next: string }
   /** Nothing follows from what was seen. */
   | { readonly kind: 'Unknown'; readonly message: string };
 
@@ -67,13 +70,15 @@ export function judgeLease(host: string, bootID: string, answers: readonly Lease
 /** Each reader's count is a proof by itself; the one that has looked longest is the first to have it. */
 function longest(views: readonly LeaseView[]): LeaseView | undefined {
   const silent = views.filter((view) => view.kind === 'Silent').toSorted((a, b) => a.remainingMs - b.remainingMs);
-  return views.find((view) => view.kind === 'Lapsed') ?? silent[0];
+  return views.find((view) => view.kind === 'Lapsed' || view.kind === 'Followed') ?? silent[0];
 }
 
 function viewOf(host: string, bootID: string, { host: by, leases }: LeasesAnswer): LeaseView {
   const sightings = leases.find((lease) => lease.host === host)?.sightings ?? [];
   const ofBoot = sightings.filter(({ record }) => record?.host === host && record.bootID === bootID);
   const [first] = ofBoot;
+  const next = sightings.find(({ record }) => record?.host === host && isLaterTerm(record.bootID, bootID))?.record;
+  if (next !== undefined) return { kind: 'Followed', by, next: next.bootID };
   if (first?.record === undefined) return { kind: 'Unknown', message: `${by} sees no storage lease of boot ${bootID}` };
   if (ofBoot.some(({ changed, silentMs }) => changed && silentMs < ALIVE_WITHIN_MS)) return { kind: 'Alive', by };
   const { record } = first;
@@ -104,9 +109,9 @@ function saysTheSame(one: LeaseRecord, other: LeaseRecord): boolean {
 
 /** What the process that keeps a host's lease goes by. Times in milliseconds by one clock that does not stop in the host's sleep. */
 export interface KeeperState {
-  /** Guests may run until then. Absent: it has held no lease in this boot, and promised nothing to anybody. */
+  /** Guests may run until then. Absent: it has held no lease in this term, and promised nothing to anybody. */
   readonly heldUntilMs?: number;
-  /** It could not renew in time. That lasts for this boot: others may have acted upon it. */
+  /** It could not renew in time. That lasts for this term: others may have acted upon it. */
   readonly lapsed: boolean;
 }
 
@@ -115,7 +120,7 @@ export interface KeeperStep {
   readonly state: KeeperState;
   /** The watchdog may be fed. */
   readonly feed: boolean;
-  /** Drover's guests on this host are to be killed now, all of them: what is proven is proven of the whole boot. */
+  /** Drover's guests on this host are to be killed now, all of them: what is proven is proven of the whole term. */
   readonly kill: boolean;
 }
 

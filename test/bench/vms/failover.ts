@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { API_VERSION } from '../../../src/api/common/names.ts';
 import { Host } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { SharedInformer } from '../../../src/kube/index.ts';
+import { Guard } from '../../lab/host/guard.ts';
+import type { LabHost } from '../../lab/host/lab-host.ts';
 import type { Lab } from '../../lab/lab.ts';
 import type { Report } from '../../lab/report.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -85,20 +88,69 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** From a fault to all VMs running elsewhere, on real hosts with BMCs. */
-export async function failoverRows(lab: Lab, report: Report): Promise<BenchRow[]> {
+/** What is measured by itself. */
+interface Part {
+  readonly name: string;
+  readonly rows: (lab: Lab, fleet: Fleet, checkout: string) => Promise<BenchRow[]>;
+}
+
+const PARTS: readonly Part[] = [
+  ...FAULTS.map((fault): Part => ({ name: fault.name, rows: (lab, fleet) => ofFault(lab, fleet, fault) })),
+  { name: `host without BMC loses its power, ${VMS} VMs`, rows: withoutBmc },
+  { name: 'agent killed', rows: async (lab, fleet) => [await agentKilled(lab, fleet)] },
+  { name: `${MANY} VMs beside virsh create`, rows: async (lab, fleet) => [await beside(lab, fleet)] },
+];
+
+/** From a fault to all VMs running elsewhere, on real hosts. @param only parts of whose names this is a piece */
+export async function failoverRows(lab: Lab, report: Report, checkout: string, only: string): Promise<BenchRow[]> {
+  const parts = PARTS.filter(({ name }) => name.includes(only));
+  if (parts.length === 0)
+    throw new Error(`No part is called "${only}". There are: ${PARTS.map(({ name }) => name).join('; ')}.`);
   const fleet = new Fleet(lab);
   try {
-    await lab.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', '{"spec":{"ha":{"enabled":true}}}']);
+    await patchHA(lab, { enabled: true });
     const rows: BenchRow[] = [];
-    for (const fault of FAULTS) {
-      rows.push(...(await report.step(fault.name, () => ofFault(lab, fleet, fault))));
-    }
-    rows.push(await report.step('agent killed', () => agentKilled(lab, fleet)));
-    rows.push(await report.step(`${MANY} VMs beside virsh create`, () => beside(lab, fleet)));
+    for (const { name, rows: measured } of parts)
+      rows.push(...(await report.step(name, () => measured(lab, fleet, checkout))));
     return rows;
   } finally {
     await fleet.client.close();
+  }
+}
+
+async function patchHA(lab: Lab, ha: object): Promise<void> {
+  await lab.kubectl(['patch', 'cluster', 'lab', '--type=merge', '-p', JSON.stringify({ spec: { ha } })]);
+}
+
+/** Its storage lease proves that it is off, and nothing else is asked. */
+async function withoutBmc(lab: Lab, fleet: Fleet, checkout: string): Promise<BenchRow[]> {
+  const guards = new Map<string, Guard>();
+  const guard = async (host: LabHost) => {
+    guards.get(host.name)?.watchdog.close();
+    guards.set(host.name, await Guard.start(host, checkout));
+  };
+  const metadata = { name: 'by-lease' };
+  const spec = { fencing: { order: ['StorageLease'] } };
+  const policy = { apiVersion: API_VERSION, kind: 'HAPolicy', metadata, spec };
+  await lab.kubectl(['apply', '-f', '-'], JSON.stringify(policy));
+  await patchHA(lab, { policyName: metadata.name });
+  try {
+    for (const host of lab.hosts) await guard(host);
+    await allOnline(lab, fleet, 'StorageLeaseHeld');
+    return await ofFault(lab, fleet, {
+      name: `host without BMC loses its power, ${VMS} VMs`,
+      rounds: ROUNDS,
+      vms: VMS,
+      goalSeconds: 45,
+      happen: async () => await lab.killHost(VICTIM),
+      mend: async () => {
+        await lab.powerOn(VICTIM);
+        await guard(lab.host(VICTIM));
+      },
+    });
+  } finally {
+    for (const each of guards.values()) await each.end();
+    await patchHA(lab, { policyName: null });
   }
 }
 
@@ -181,14 +233,20 @@ async function movedVMs(fleet: Fleet, names: readonly string[]): Promise<Virtual
   return moved();
 }
 
-async function allOnline(lab: Lab, fleet: Fleet): Promise<void> {
+/** @param by reason of FencingReady; absent: any by which it is True */
+async function allOnline(lab: Lab, fleet: Fleet, by?: string): Promise<void> {
   await waitFor(
     'all hosts to be online and ready to be fenced',
     async () => {
       const { items } = await fleet.client.list(Host);
       const late = items.filter(({ status }) => {
-        const ready = (type: string) => status?.conditions.find((each) => each.type === type)?.status === 'True';
-        return status?.availability?.state !== 'Online' || !ready('Ready') || !ready('FencingReady');
+        const condition = (type: string) => status?.conditions.find((each) => each.type === type);
+        const isOnline = status?.availability?.state === 'Online' && status.availability.bootID === status.bootID;
+        const fencing = condition('FencingReady');
+        // The condition may still speak of the boot before.
+        const isHeld = fencing?.reason !== 'StorageLeaseHeld' || status?.storageLease?.state === 'Held';
+        const isReady = condition('Ready')?.status === 'True' && fencing?.status === 'True' && isHeld;
+        return !isOnline || !isReady || (by !== undefined && fencing.reason !== by);
       });
       return late.length === 0 && items.length === lab.hosts.length
         ? { ready: true, value: undefined }

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { COMPLETE_OBJECTS } from '../../builders/complete-objects.ts';
 import { type Place, pathText, withValue } from '../../builders/field-path.ts';
 import { sharedClient } from '../control-plane.ts';
 import { installCrds } from './install-crds.ts';
 import { placedRules } from './rules-of.ts';
-import { type AnyObject, kindNamed, verdictOnReplace } from './verdict.ts';
+import { type AnyObject, kindNamed, verdictOnReplace, verdictOnStatus } from './verdict.ts';
 
 const client = sharedClient();
 beforeAll(() => installCrds(client));
@@ -159,6 +160,14 @@ const ROWS: readonly Row[] = [
     message: 'cannot be changed without a higher epoch',
   },
   {
+    kind: 'VirtualMachineInstance',
+    path: ['status', 'bootID'],
+    from: 'b1.9',
+    refused: ['b1', 'b1.2', 'b1.8'],
+    accepted: ['b1.9', 'b1.10', 'b2', 'b2.1', undefined],
+    message: 'is an earlier term of the same boot',
+  },
+  {
     kind: 'Datastore',
     path: ['spec', 'path'],
     from: '/srv/vms',
@@ -234,6 +243,8 @@ async function store(name: string, object: AnyObject): Promise<void> {
   const metadata = { name, ...(kind.namespaced && { namespace: 'default' }) };
   const apiVersion = String(object['apiVersion']);
   await client.create(kind, { apiVersion, kind: kind.kind, metadata, spec: object['spec'] });
+  const status = { apiVersion, kind: kind.kind, metadata, status: object['status'] };
+  await client.applyStatus(kind, status, { fieldManager: 'test', force: true });
 }
 
 describe('rules about changes', () => {
@@ -249,13 +260,14 @@ describe('rules about changes', () => {
     async ({ kind, complete: index, path, from, refused, accepted, field, message, name, text }) => {
       const place = { object: complete(kind, index), path };
       await store(name, withValue(place, from));
+      const ask = path[0] === 'status' ? verdictOnStatus : verdictOnReplace;
       for (const value of refused) {
-        const verdict = await verdictOnReplace(client, withValue(place, value), name);
+        const verdict = await ask(client, withValue(place, value), name);
         const words = { field: field ?? text, message: expect.stringContaining(message) };
         expect(verdict, `${JSON.stringify(value)} must be refused`).toEqual([words]);
       }
       for (const value of accepted) {
-        const verdict = await verdictOnReplace(client, withValue(place, value), name);
+        const verdict = await ask(client, withValue(place, value), name);
         expect(verdict, `${JSON.stringify(value)} must be accepted`).toEqual([]);
       }
     },
@@ -272,6 +284,22 @@ describe('rules about changes', () => {
     expect(await verdictOnReplace(client, moved(4), 'moves')).toEqual([]);
     expect(await verdictOnReplace(client, moved(3), 'moves')).toHaveLength(1);
     expect(await verdictOnReplace(client, moved(2), 'moves')).toHaveLength(2);
+  });
+
+  it('lets a host claim no earlier term of its boot than the placement names, and any other boot', async () => {
+    const instance = complete('VirtualMachineInstance');
+    const placed = withValue({ object: instance, path: ['spec', 'bootID'] }, 'b1.3');
+    await store('claims', withValue({ object: placed, path: ['status', 'bootID'] }, 'b0'));
+    const { epoch } = z.object({ epoch: z.int() }).parse(instance['spec']);
+    const claim = (bootID: string, observedEpoch: number) => {
+      const of = { ...placed, status: { ...z.looseObject({}).parse(instance['status']), bootID, observedEpoch } };
+      return verdictOnStatus(client, of, 'claims');
+    };
+    expect(await claim('b1', epoch)).toHaveLength(1);
+    expect(await claim('b1.2', epoch)).toHaveLength(1);
+    for (const bootID of ['b1.3', 'b1.4', 'b2']) expect(await claim(bootID, epoch)).toEqual([]);
+    // What it said of an earlier placement it may still be saying.
+    expect(await claim('b1', epoch - 1)).toEqual([]);
   });
 
   it('says how big the Volume is when it is asked to shrink', async () => {

@@ -414,6 +414,42 @@ describe('a VM that is run elsewhere', () => {
   });
 });
 
+describe('a host whose lease on storage has lapsed', () => {
+  it('and whose agent says that no guest is left loses its VMs to others at once, and serves again', async ({
+    expect,
+  }) => {
+    const [h1 = ''] = await cluster('lapses', { policy: { fencing: { order: ['StorageLease'] } }, power: {} });
+    const lease = { selfFenceSeconds: 14, watchdogSeconds: 8, datastoreIDs: ['one'] };
+    const report = async (bootID: string, state: string) =>
+      await world.addHost(h1, { bootID, storageLease: { ...lease, state } }, { labels: { of: 'lapses' } });
+    const ready = async (reason: string) =>
+      await world.when(Host, h1, `to be ${reason}`, (seen) => conditionOf(seen, 'FencingReady')?.reason === reason);
+    expect(conditionOf(await ready('NoStorageLease'), 'FencingReady')?.message).toContain('drover.dev/lease-keeper');
+    await report('boot-1', 'Held');
+    await ready('StorageLeaseHeld');
+    await runningOn('lapses', 'lapses-a', h1);
+
+    // Guests are still being killed: nothing is proven.
+    await report('boot-1', 'Lapsed');
+    await ready('StorageLeaseLapsed');
+    expect(stateOf(await world.client.get(Host, { name: h1 }))).toBe('Online');
+    const instance = await world.instanceWhen('lapses-a', 'to be placed');
+    expect(instance.spec.host).toBe(h1);
+    await world.agentReports(instance, 'Failed', { bootID: 'boot-1', reason: 'StorageLeaseNotHeld' });
+
+    await report('boot-1', 'Over');
+    const moved = await movedFrom('lapses-a', h1);
+    expect(moved.spec.failover).toMatchObject({ fromHost: h1, proof: 'StorageLease', bootID: 'boot-1' });
+    const lapsed = await hostWhen(h1, 'AwaitsStorage');
+    expect(lapsed.status?.availability).toMatchObject({ state: 'Fenced', fence: { method: 'StorageLease' } });
+    expect(lapsed.status?.availability?.message).toContain('shared datastores');
+
+    await report('boot-1.2', 'Held');
+    const back = await hostWhen(h1, 'Alive');
+    expect(back.status?.availability).toMatchObject({ state: 'Online', bootID: 'boot-1.2' });
+  });
+});
+
 describe('hosts', () => {
   it('of which many fall silent at once are not fenced, since it is the network', async ({ expect }) => {
     const names = await cluster('network');
@@ -488,6 +524,33 @@ describe('before the day that it is needed', () => {
       (seen) => conditionOf(seen, 'HAReady')?.reason === 'FencingNotReady',
     );
     expect(conditionOf(loud, 'HAReady')?.message).toContain(`${h1} (Unreachable)`);
+  });
+
+  it('a host says that its BMC does not take the password', async ({ expect }) => {
+    const why = 'the BMC refuses user drover: correct the Secret';
+    machineOf('locked-1').failure = new PowerError('Unauthorized', why);
+    const [h1 = ''] = await cluster('locked');
+    const host = await world.when(
+      Host,
+      h1,
+      'to say so',
+      (seen) => conditionOf(seen, 'FencingReady')?.reason === 'Unauthorized',
+    );
+    expect(conditionOf(host, 'FencingReady')?.message).toContain(why);
+  });
+
+  it('a Cluster says what its policy contradicts', async ({ expect }) => {
+    const admissionControl = { type: 'FailoverHosts', failoverHosts: { hosts: ['typo-9'] } };
+    await cluster('typo', { ha: { enabled: true, admissionControl } });
+    const loud = await world.when(
+      Cluster,
+      'typo',
+      'to say so',
+      (seen) => conditionOf(seen, 'HAReady')?.reason === 'FailoverHostsUnknown',
+    );
+    expect(conditionOf(loud, 'HAReady')?.message).toContain('typo-9');
+    await cluster('lonely', { hosts: 1 });
+    await world.when(Cluster, 'lonely', 'to say so', (seen) => conditionOf(seen, 'HAReady')?.reason === 'OneHost');
   });
 
   it('a host says that the credentials of its BMC are not there, and a policy that it has no method', async ({

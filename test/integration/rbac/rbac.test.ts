@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import { explainToTenants } from './explain.ts';
 import { type InstalledCluster, startInstalledCluster } from './installed.ts';
 import { intents } from './intents.ts';
 import { stolenToken } from './stolen-token.ts';
@@ -15,3 +16,4 @@ const installed = () => cluster;
 whoMayWhat(installed);
 stolenToken(installed);
 intents(installed);
+explainToTenants(installed);

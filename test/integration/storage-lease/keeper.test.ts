@@ -55,7 +55,7 @@ async function host({ watchdog: hasWatchdog = true } = {}) {
       ...(hasWatchdog ? ['--watchdog', join(directory, 'watchdog')] : []),
     ]);
   /** A real QEMU, and libvirt's record of it as far as it is read. */
-  const startGuest = (name: string, metadata: string, cache = 'none') => {
+  const startGuest = (name: string, metadata: string, { cache = 'none', more = [] as readonly string[] } = {}) => {
     const uuid = randomUUID();
     const domain = `<domain type='kvm' id='1'><name>${name}</name><uuid>${uuid}</uuid><metadata>${metadata}</metadata><devices><disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='${cache}'/></disk></devices></domain>`;
     writeFileSync(
@@ -63,26 +63,27 @@ async function host({ watchdog: hasWatchdog = true } = {}) {
       `<domstatus state='running' pid='1'>\n${domain}\n</domstatus>\n`,
     );
     const args = ['-name', `guest=${name},debug-threads=on`, '-uuid', uuid, '-machine', 'none', '-nodefaults'];
-    return start('qemu-system-x86_64', [...args, '-display', 'none', '-S']);
+    return start('qemu-system-x86_64', [...args, '-display', 'none', '-S', ...more]);
   };
   const record = () => parseLease(readFileSync(join(disk.root, 'leases', 'host-1')));
-  const isHeld = () =>
+  const isHeldAs = (term: string) =>
     waitFor(
-      'the lease to be held with its watchdog',
+      `the lease to be held with its watchdog as ${term}`,
       () => {
         const seen = folder.readState(bootID);
         const isThere = (seen?.heldUntilMs ?? 0) > bootTimeMs() && (seen?.watchdogMs ?? 0) > 0;
-        return isThere && record()?.watchdogMs === WATCHDOG_MS
+        return isThere && seen?.bootID === term && record()?.watchdogMs === WATCHDOG_MS
           ? { ready: true, value: seen }
           : { ready: false, because: JSON.stringify(seen ?? 'no state') };
       },
       SOON,
     );
-  return { ...disk, bootID, folder, watchdog, startKeeper, startGuest, record, isHeld };
+  const isHeld = () => isHeldAs(bootID);
+  return { ...disk, bootID, folder, watchdog, startKeeper, startGuest, record, isHeld, isHeldAs };
 }
 
-const OURS = (name: string) =>
-  `<drover:vm xmlns:drover='https://drover.dev/domain/v1' namespace='default' name='${name}' uid='${randomUUID()}' epoch='1' restartedAt='' startedAt='2026-01-01T00:00:00Z'/>`;
+const OURS = (name: string, bootID = '') =>
+  `<drover:vm xmlns:drover='https://drover.dev/domain/v1' namespace='default' name='${name}' uid='${randomUUID()}' epoch='1' restartedAt='' startedAt='2026-01-01T00:00:00Z' bootID='${bootID}'/>`;
 const lives = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null;
 const toEnd = (what: string, child: ChildProcess) =>
   waitFor(what, () => (lives(child) ? { ready: false, because: 'it runs' } : { ready: true, value: undefined }), SOON);
@@ -133,8 +134,8 @@ describe('the lease of a host', () => {
     expect([lives(guest), mayStart(folder, bootID).ok]).toEqual([true, true]);
   });
 
-  it("that cannot be renewed ends Drover's guests and no others, for this boot, and spares the host the reset", async () => {
-    const { startKeeper, startGuest, isHeld, freeze, thaw, folder, bootID, watchdog } = await host();
+  it("that cannot be renewed ends Drover's guests and no others, says so, and spares the host the reset", async () => {
+    const { startKeeper, startGuest, isHeld, freeze, folder, bootID, watchdog } = await host();
     const own = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));
     const foreign = startGuest('their_own', '');
     startKeeper();
@@ -147,14 +148,56 @@ describe('the lease of a host', () => {
     expect(bootTimeMs() - frozenAt).toBeLessThan(18_360);
     await pause(2 * WATCHDOG_MS);
     expect([lives(foreign), watchdog.isArmed, watchdog.resets]).toEqual([true, true, 0]);
+    expect(folder.readState(bootID)).toMatchObject({ bootID, lapsed: true, over: true });
+    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('take its lease') });
+  });
+
+  it('begins anew when the storage is back, as another term: what was started for the one before is ended', async () => {
+    const { startKeeper, startGuest, isHeld, isHeldAs, freeze, thaw, folder, bootID, watchdog, record } = await host();
+    const [vm, next] = [domainName({ namespace: 'default', name: 'web' }), `${bootID}.2`];
+    const first = startGuest(vm, OURS('web', bootID));
+    const keeper = startKeeper();
+    await isHeld();
+    freeze();
+    await toEnd('the guest to be killed', first);
     thaw();
-    await pause(5_000);
-    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('Reboot') });
+    await isHeldAs(next);
+    expect(record()).toMatchObject({ bootID: next, watchdogMs: WATCHDOG_MS });
+    expect(mayStart(folder, next).ok).toBe(true);
+    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining(next) });
+    const of = (name: string) => domainName({ namespace: 'default', name });
+    // A start that was on its way all the time; one of this term; one that was started here once, went, and has come back.
+    const late = startGuest(of('late'), OURS('late', bootID));
+    const timely = startGuest(of('timely'), OURS('timely', next));
+    const arrived = startGuest(of('arrived'), OURS('arrived', bootID), { more: ['-incoming', 'defer'] });
+    await toEnd('the late guest to be killed', late);
+    await pause(WATCHDOG_MS + 1_000);
+    expect([lives(timely), lives(arrived), watchdog.resets]).toEqual([true, true, 0]);
+    // Whoever comes after it in this boot goes on in this term.
+    await signal(keeper, 'SIGTERM');
+    await toEnd('the keeper to end', keeper);
+    expect(folder.readState(bootID)).toMatchObject({ bootID: next, watchdogMs: 0 });
+    startKeeper();
+    await isHeldAs(next);
+    expect([lives(timely), lives(arrived), watchdog.resets]).toEqual([true, true, 0]);
+  });
+
+  it('resets the host for what is left in its page cache, also when another keeper has killed the guest', async () => {
+    const { startKeeper, startGuest, isHeld, freeze, watchdog } = await host();
+    const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'), { cache: 'writeback' });
+    const first = startKeeper();
+    await isHeld();
+    freeze();
+    await toEnd('the guest to be killed', guest);
+    const second = startKeeper();
+    await signal(first, 'SIGKILL');
+    await toEnd('the host to be reset', second);
+    expect(watchdog.resets).toBe(1);
   });
 
   it("resets the host when a guest's writes may be left in the page cache of the host", async () => {
     const { startKeeper, startGuest, isHeld, freeze, watchdog } = await host();
-    startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'), 'writeback');
+    startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'), { cache: 'writeback' });
     const keeper = startKeeper();
     await isHeld();
     freeze();
@@ -197,7 +240,8 @@ describe('the lease of a host', () => {
     await signal(keeper, 'SIGTERM');
     await toEnd('the keeper to end', keeper);
     await pause(WATCHDOG_MS + 1_000);
-    expect([record()?.watchdogMs, folder.readState(bootID), watchdog.isArmed]).toEqual([0, undefined, false]);
+    expect([record()?.watchdogMs, folder.readState(bootID)?.watchdogMs, watchdog.isArmed]).toEqual([0, 0, false]);
+    expect(mayStart(folder, bootID).ok).toBe(true);
     expect([lives(guest), watchdog.resets]).toEqual([true, 0]);
   });
 

@@ -48,6 +48,7 @@ afterEach(async () => {
 
 function start() {
   const deps = {
+    bootID: 'boot-1',
     libvirt,
     virtualization: 'qemu' as const,
     cpuFeatures: () => Promise.resolve(['aes', 'lm']),

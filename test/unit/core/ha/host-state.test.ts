@@ -15,6 +15,7 @@ const BY_BOTH = policy({ fencing: { order: ['BMC', 'StorageLease'] } });
 const RENEWED = { kind: 'Alive', by: 'host-1' } as const;
 const RUNS_OUT = { kind: 'Silent', by: 'host-1', remainingMs: 700 } as const;
 const LAPSED = { kind: 'Lapsed', by: 'host-1', silentMs: 33_000 } as const;
+const FOLLOWED = { kind: 'Followed', by: 'host-1', next: 'boot-1.2' } as const;
 const UNSEEN = { kind: 'Unknown', message: 'nobody sees it' } as const;
 const NO_BMC = { kind: 'None', message: 'it has no BMC (spec.power.bmc)' } as const;
 
@@ -30,6 +31,7 @@ function input(changes: Partial<HostInput> = {}): HostInput {
     answer: undefined,
     unanswered: 0,
     power: ON,
+    isOver: false,
     lease: { kind: 'None' },
     toRecover: 3,
     placed: 3,
@@ -367,10 +369,50 @@ const ROWS: readonly Row[] = [
     reason: 'Alive',
   },
   {
-    it: 'that answers although its lease had lapsed has ended its VMs, and waits for a reboot',
+    it: 'that says that its lease has lapsed and no guest is left is over, although it lives',
+    given: input({ isOver: true }),
+    state: 'Fenced',
+    reason: 'AwaitsStorage',
+  },
+  {
+    it: 'that has said so is online again with the next term',
+    given: input({
+      bootID: 'boot-1.2',
+      before: state('Fenced', fence({ method: 'StorageLease', confirmedAt: at(-1) })),
+    }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  {
+    it: 'whose keeper has begun the next term is over in the one before',
+    given: silent(60, { policy: BY_LEASE, power: NO_BMC, lease: FOLLOWED }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
+  },
+  {
+    it: 'that was proven to be over by its lease can be confirmed to be off altogether',
+    given: silent(60, {
+      before: state('Fenced', fence({ method: 'StorageLease', confirmedAt: at(-1) })),
+      confirmed: 'boot-1',
+    }),
+    state: 'Fenced',
+    reason: 'ConfirmedByAdministrator',
+  },
+  {
+    it: 'that was proven to be over by its lease and answers is not confirmed to be off',
+    given: input({
+      before: state('Fenced', fence({ method: 'StorageLease', confirmedAt: at(-1) })),
+      answer: 'Agent',
+      confirmed: 'boot-1',
+    }),
+    state: 'Fenced',
+    reason: 'AwaitsStorage',
+  },
+  {
+    it: 'that answers although its lease had lapsed has ended its VMs, and waits for its storage',
     given: input({ before: state('Fenced', fence({ method: 'StorageLease', confirmedAt: at(-1) })), answer: 'Agent' }),
     state: 'Fenced',
-    reason: 'AwaitsReboot',
+    reason: 'AwaitsStorage',
   },
   {
     it: 'is online again with another boot',
@@ -589,7 +631,8 @@ describe('whatever is seen of a host', () => {
     answer: fc.constantFrom('Agent' as const, 'NewAgent' as const, 'Host' as const, 'Nobody' as const, undefined),
     unanswered: fc.nat(4),
     power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
-    lease: fc.constantFrom({ kind: 'None' as const }, RENEWED, RUNS_OUT, LAPSED, UNSEEN),
+    isOver: fc.boolean(),
+    lease: fc.constantFrom({ kind: 'None' as const }, RENEWED, RUNS_OUT, LAPSED, FOLLOWED, UNSEEN),
     policy: fc.constantFrom(policy(), BY_LEASE, BY_BOTH),
     toRecover: fc.nat(2),
     cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
@@ -612,13 +655,13 @@ describe('whatever is seen of a host', () => {
     ),
   });
 
-  it('one that gives a sign of life is never fenced, and no new proof is found against it', () => {
+  it('one that gives a sign of life is never fenced, and no proof but its own word is found against it', () => {
     fc.assert(
       fc.property(inputs, (changes) => {
         const given = input(changes);
         const isAlive =
           given.answer === 'Agent' || (given.heartbeat.kind === 'Seen' && given.heartbeat.silentMs < 4_000);
-        if (!isAlive) return;
+        if (!isAlive || given.isOver) return;
         const { availability, fence: isFenced } = nextHostStep(given);
         expect(isFenced).toBe(false);
         if (given.answer === 'Agent') expect(availability.state).not.toBe('Fenced');
@@ -627,7 +670,7 @@ describe('whatever is seen of a host', () => {
     );
   });
 
-  it('a proof comes from a reading, a lapsed lease, an administrator, or from before, and from nothing else', () => {
+  it('a proof comes from a reading, a lapsed lease, the host itself, an administrator, or from before, and from nothing else', () => {
     fc.assert(
       fc.property(inputs, (changes) => {
         const given = input(changes);
@@ -637,7 +680,9 @@ describe('whatever is seen of a host', () => {
         const isRead =
           given.power.kind === 'Read' && given.power.state === 'Off' && availability.fence?.method === 'BMC';
         const isConfirmed = given.confirmed === given.bootID && availability.fence?.method === 'Administrator';
-        const isLapsed = given.lease.kind === 'Lapsed' && availability.fence?.method === 'StorageLease';
+        const isLapsed =
+          (given.isOver || given.lease.kind === 'Lapsed' || given.lease.kind === 'Followed') &&
+          availability.fence?.method === 'StorageLease';
         expect(isRead || isConfirmed || isLapsed).toBe(true);
         expect(availability.fence?.bootID).toBe(given.bootID);
       }),

@@ -122,6 +122,22 @@ describe('that nothing of a VM runs on its host', () => {
     // It may have come after that.
     expect(proofFor(arrived, host({ state: 'Online', fence: FENCE }, 'boot-2'))).toBeUndefined();
   });
+
+  it('is not proven by a lease of a VM that came by a migration: it may have come in the next term', () => {
+    const fence = { ...FENCE, method: 'StorageLease' } as const;
+    const arrived = instance({
+      spec: { epoch: 2 },
+      status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
+    });
+    expect(proofFor(arrived, host({ fence }))).toBeUndefined();
+    expect(proofFor(instance(claimedIn('boot-1')), host({ fence }))).toMatchObject({ method: 'StorageLease' });
+  });
+
+  it('is proven of one term by its end, and not of the next', () => {
+    const fence = { ...FENCE, method: 'StorageLease' } as const;
+    expect(proofFor(instance(claimedIn('boot-1')), host({ fence }, 'boot-1.2'))).toMatchObject({ bootID: 'boot-1' });
+    expect(proofFor(instance(claimedIn('boot-1.2')), host({ fence }, 'boot-1.2'))).toBeUndefined();
+  });
 });
 
 it('is proven by the boot in which its copy was when it came by a migration', () => {

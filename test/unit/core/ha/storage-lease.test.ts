@@ -95,6 +95,21 @@ const ROWS: readonly {
     view: { kind: 'Unknown' },
   },
   {
+    it: 'that its keeper holds as the next term of the boot is over in the one before, at once',
+    answers: [seenBy('host-1', sighting(100, { bootID: 'boot-1.2', watchdogMs: 0 }))],
+    view: { kind: 'Followed', by: 'host-1', next: 'boot-1.2' },
+  },
+  {
+    it: 'that its keeper holds as the next term is over, although a late write of the one before landed elsewhere',
+    answers: [seenBy('host-1', sighting(100, BOTH), sighting(100, { ...BOTH, bootID: 'boot-1.2' }, 'b'))],
+    view: { kind: 'Followed' },
+  },
+  {
+    it: 'of a later term in the file of another host says nothing',
+    answers: [seenBy('host-1', sighting(100, { bootID: 'boot-1.2', host: 'host-3' }))],
+    view: { kind: 'Unknown' },
+  },
+  {
     it: 'that is in the file of another host says nothing',
     answers: [seenBy('host-1', sighting(9e9, { host: 'host-3' }))],
     view: { kind: 'Unknown' },
