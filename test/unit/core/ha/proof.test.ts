@@ -129,7 +129,7 @@ describe('that nothing of a VM runs on its host', () => {
       spec: { epoch: 2 },
       status: { host: 'h0', observedEpoch: 1, bootID: 'boot-0', phase: 'Running', conditions: [] },
     });
-    expect(proofFor(arrived, host({ fence }))).toBeUndefined();
+    expect(proofFor(arrived, host({ fence }))).toMatchObject({ method: 'StorageLease', needsReading: true });
     expect(proofFor(instance(claimedIn('boot-1')), host({ fence }))).toMatchObject({ method: 'StorageLease' });
   });
 
