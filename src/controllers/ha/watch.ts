@@ -303,7 +303,8 @@ async function write(
   { signal, log }: ReconcileContext,
 ): Promise<void> {
   const before = knownOf(host, memory);
-  if (isDeepStrictEqual(before, availability)) return;
+  // What the cache shows counts as well: a write whose answer was lost may stand there, though this process does not know it.
+  if (isDeepStrictEqual(before, availability) && isDeepStrictEqual(host.status?.availability, availability)) return;
   const status = availability === undefined ? {} : { availability };
   await writeStatus(client, Host, host, status, { fieldManager: FIELD_MANAGERS.hostWatch, signal });
   memory.written = { uid: host.metadata.uid, availability };

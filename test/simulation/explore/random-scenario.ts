@@ -69,7 +69,13 @@ export function randomHaScenario(seed: number): ScenarioInput {
     return pick(random, HA_FAULTS)(random, names, at, until, index);
   }).flat();
   const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, (): Timed => {
-    const when = pick(random, ['availability Fencing', 'gets the order', 'availability Fenced', 'by proof']);
+    const when = pick(random, [
+      'availability Fencing',
+      'gets the order',
+      'availability Fenced',
+      'by proof',
+      'StartFailed',
+    ]);
     const [host, operator] = [pick(random, hosts), pick(random, operators)];
     const actions: ActionInput[] = [
       { do: 'killOperator', operator },
@@ -80,8 +86,15 @@ export function randomHaScenario(seed: number): ScenarioInput {
     ];
     return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
   });
+  const cluster = randomCluster(random, names);
+  // What no host can start for a while must not have been given up when that is over.
+  const restart = { maxAttempts: 20, timeoutSeconds: pick(random, [10, 30, 300]) };
   return {
-    cluster: { ...randomCluster(random, names), ha: {} },
+    cluster: {
+      ...cluster,
+      vms: cluster.vms?.map((vm) => ({ ...vm, ...dependency(random, vms) })) ?? [],
+      ha: { restart },
+    },
     events: {
       runFor: HEAL_AT + BOUND,
       settledFrom: HEAL_AT + 5,
@@ -99,6 +112,12 @@ function randomCluster(random: Random, { hosts, vms, operators }: Names): Cluste
     vms: vms.map((name) => ({ name, memory: pick(random, ['1Gi', '2Gi', '4Gi']), disk: random() < 0.7 })),
     objects: groups,
   };
+}
+
+/** On any VM, also on itself by way of others. */
+function dependency(random: Random, vms: readonly string[]) {
+  if (random() < 0.7) return {};
+  return { ha: { dependsOn: [{ name: pick(random, vms), timeoutSeconds: 30 }] } };
 }
 
 function ruleGroup(random: Random, vms: readonly string[]) {
@@ -242,6 +261,15 @@ const HA_FAULTS: readonly Fault[] = [
     onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
   migration,
+  (random, { hosts }, at, until) => {
+    const host = pick(random, hosts);
+    const fault: ActionInput =
+      random() < 0.5 ? { do: 'refuseStarts', host } : { do: 'slowStarts', host, seconds: wholeNumber(random, 5, 60) };
+    return [
+      { at, ...fault },
+      { at: until, do: 'mendStarts', host },
+    ];
+  },
 ];
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
