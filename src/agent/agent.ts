@@ -84,7 +84,12 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const guestCpus = new GuestCpus(libvirt, virtualization.type);
   const bootID = await readBootId();
   const sealingKey = await sealingKeyIn(stateDirectory);
-  const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
+  const datastores = await watchDatastores({
+    ...common,
+    datastores: informers.datastores,
+    reportedBefore: (name) => informers.hosts.get(host)?.status?.datastores.find((each) => each.name === name),
+    diskPaths: () => informers.instances.list().flatMap(({ spec }) => spec.disks.map(({ path }) => path)),
+  });
   const folder = new LeaseFolder(options.leaseDirectory);
   const leases = leaseReader({
     ...common,
@@ -112,6 +117,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     virtualization: virtualization.type,
     cpuFeatures: () => guestCpus.features(),
     portOf: (nic) => switches.portOf(nic),
+    storage: datastores,
     mayStart: () => mayStart(folder, bootID),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,

@@ -8,6 +8,10 @@ import { HostAvailability } from './host-availability.ts';
 import { HostPower } from './host-power.ts';
 import { MAX_LEASE_DATASTORES } from './storage-lease.ts';
 
+/** How a host has lost a datastore. */
+export const DatastoreLossReason = z.enum(['PermanentlyLost', 'AllPathsDown']);
+export type DatastoreLossReason = z.output<typeof DatastoreLossReason>;
+
 /** Most VMs that an evacuation lists. */
 export const MAX_BLOCKED = 64;
 
@@ -205,6 +209,19 @@ const HostStatus = z
               'Free space, in bytes, rounded down (to 1 GiB, on a small file system to 1/64 of it) so that the object changes seldom. Absent: not known.',
           }),
           message: z.string().max(1024).default('').meta({ description: 'Why it cannot be used, empty where it can.' }),
+          loss: z
+            .object({
+              reason: DatastoreLossReason.meta({
+                description:
+                  'PermanentlyLost: the directory or what lies behind it is gone, and does not come back by itself. AllPathsDown: it does not answer.',
+              }),
+              since: z.string().max(64).meta({ description: 'When the host noticed it (RFC 3339).' }),
+            })
+            .optional()
+            .meta({
+              description:
+                'How its disks were lost to the host, by which HAPolicy.spec.datastoreFault acts. Absent: they were not, or what keeps it from being used is no loss (such as a refused access).',
+            }),
         }),
       )
       .max(256)

@@ -84,6 +84,7 @@ function haPolicy(): KubeObject {
     'HAPolicy',
     {
       hostFault: { action: 'Restart', delaySeconds: 60 },
+      datastoreFault: { action: 'Restart', delaySeconds: 60, allPathsDownSeconds: 140 },
       failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
       fencing: { order: ['BMC', 'StorageLease'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
       restart: { maxConcurrentPerHost: 8 },

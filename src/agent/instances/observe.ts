@@ -17,6 +17,7 @@ import { changedFields, domainName } from '../../domain/index.ts';
 import type { HostFiles } from '../../host/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
+import type { InstancesDeps } from './deps.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 import { loggedEnd } from './logged-end.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -31,6 +32,7 @@ export interface Observer {
   readonly logDirectory: string;
   readonly guestReport: (uuid: string) => GuestReport | undefined;
   readonly outgoing: Outgoing;
+  readonly storage: InstancesDeps['storage'];
 }
 
 /** Gathers what decides over one VM: from memory, but for the log of a domain whose end nobody saw. */
@@ -50,6 +52,9 @@ export async function observe(
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
   const { refusal, resume } = memory;
   const job = await jobOf(observer, instance, entry);
+  const lostDatastore = instance.spec.disks
+    .map(({ path }) => observer.storage.lostDatastoreOf(path))
+    .find((name) => name !== undefined);
   const shutdown = memory.shutdown ?? shutdownInStatus(instance, host, domain);
   return {
     nowMs: now.getTime(),
@@ -65,6 +70,7 @@ export async function observe(
     ...(shutdown && { shutdown }),
     ...(job && { job }),
     ...(refusal && { refusal }),
+    ...(lostDatastore !== undefined && { lostDatastore }),
     ...(resume && { resumeAtMs: resume.atMs }),
   };
 }

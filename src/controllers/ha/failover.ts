@@ -3,16 +3,25 @@ import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { failoverHostsOf } from '../../core/ha/admission.ts';
+import { type DatastoreFault, datastoreFaultStep, hasLostDatastore } from '../../core/ha/datastore-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
 import { type LostVirtualMachine, planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import { explainPlacement } from '../../core/placement/explain.ts';
 import { instanceSpec } from '../../core/virtual-machine/instance-spec.ts';
-import { wishOf } from '../../core/virtual-machine/next-step.ts';
+import { stoppedForDatastore, wishOf } from '../../core/virtual-machine/next-step.ts';
 import type { ResolvedDevices } from '../../core/virtual-machine/resolve.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
-import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
+import {
+  Controller,
+  done,
+  type ReconcileContext,
+  type Result,
+  requeueAfter,
+  soonest,
+  source,
+} from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
@@ -30,7 +39,7 @@ interface Lost extends LostVirtualMachine {
   readonly proof: Proof;
 }
 
-/** Gives VMs of dead hosts other hosts, one Cluster at a time: which VM comes first is decided over all of them. */
+/** Gives VMs of dead hosts, and of hosts that have lost a datastore, other hosts, one Cluster at a time: which VM comes first is decided over all of them. */
 export function failoverController(deps: ControllerDependencies): Controller {
   const { clusters, haPolicies, hosts, instances } = deps.informers;
   const clusterOfHost = (host: string) => {
@@ -46,7 +55,8 @@ export function failoverController(deps: ControllerDependencies): Controller {
       // Those that wait, those that have just been given a host, and those that this one has started.
       source(instances, ({ object: { spec } }) => {
         const host = hosts.get(spec.host);
-        const isConcerned = (host !== undefined && isSilent(host)) || spec.failover?.epoch === spec.epoch;
+        const isAway = host !== undefined && (isSilent(host) || hasLostDatastore(host));
+        const isConcerned = isAway || spec.failover?.epoch === spec.epoch;
         return isConcerned ? clusterOfHost(spec.host) : [];
       }),
     ],
@@ -60,33 +70,73 @@ export function failoverController(deps: ControllerDependencies): Controller {
 async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
   const { informers, inventories } = deps;
   const choice = policyOf(informers.clusters.get(key), (name) => informers.haPolicies.get(name));
-  if (!choice.ok || !choice.enabled || choice.policy.hostFault.action !== 'Restart') return done;
+  if (!choice.ok || !choice.enabled) return done;
+  const { hostFault, restart } = choice.policy;
   const ofCluster = informers.hosts.list().filter(({ metadata }) => inventories.clusterOf(metadata.name) === key);
-  const lost = ofCluster.filter(isSilent).flatMap((host) => lostOn(host, deps));
-  if (lost.length === 0) return done;
+  const lost = ofCluster
+    .filter((host) => isSilent(host) || hasLostDatastore(host))
+    .flatMap((host) => lostOn(host, deps))
+    .filter(({ proof }) => proof.method === 'HostConfirmed' || hostFault.action === 'Restart');
+  const { toStop, nextAtMs } = toStopIn(ofCluster, context.clock.now().getTime(), deps);
+  const later = nextAtMs === undefined ? done : dueAt(nextAtMs, context);
+  if (lost.length === 0 && toStop.length === 0) return later;
   const { restarts, waiting, unplaceable } = planRestarts({
-    lost,
+    lost: [...lost, ...toStop],
     inventory: inventories.of(key),
     starting: startingOn(ofCluster, deps),
-    maxConcurrentPerHost: choice.policy.restart.maxConcurrentPerHost,
+    maxConcurrentPerHost: restart.maxConcurrentPerHost,
     failoverHosts: failoverHostsOf(inventories.reserves.reserveOf(key)),
   });
   context.log.info(
     { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },
-    'VMs of dead hosts are given others',
+    'VMs of dead hosts, and of hosts that have lost a datastore, are given others',
   );
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
-  const outcomes = await Promise.allSettled(
-    restarts.map(async (restart) => {
-      const each = byKey.get(restart.lost.request.virtualMachine);
-      if (each !== undefined) await give(each, restart, deps, context);
-    }),
+  // None is stopped for nothing: another host must have room for it.
+  const placeable = new Set(
+    [...restarts.map((each) => each.lost), ...waiting].map((each) => each.request.virtualMachine),
   );
+  const outcomes = await Promise.allSettled([
+    ...restarts.map(async (each) => {
+      const found = byKey.get(each.lost.request.virtualMachine);
+      if (found !== undefined) await give(found, each, deps, context);
+    }),
+    ...toStop
+      .filter(({ request }) => placeable.has(request.virtualMachine))
+      .map((each) => stopForDatastore(each, deps, context)),
+  ]);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-  return requeueAfter(AGAIN_MS, 'VMs of dead hosts wait');
+  return soonest([requeueAfter(AGAIN_MS, 'VMs wait for other hosts'), later]);
 }
 
+function dueAt(atMs: number, { clock }: ReconcileContext): Result {
+  return requeueAfter(Math.max(0, atMs - clock.now().getTime()), 'a lost datastore may come back until then');
+}
+
+/** VMs that are to be stopped where they are now, and when the next one would be. */
+function toStopIn(hosts: readonly Host[], nowMs: number, deps: ControllerDependencies) {
+  const steps = hosts.filter(hasLostDatastore).flatMap((host) =>
+    deps.informers.instances.byIndex(BY_HOST, host.metadata.name).flatMap((instance) => {
+      const input = gather(keyOf(instance), deps);
+      const { vm } = input;
+      if (vm === undefined || input.datastoreFault === undefined) return [];
+      return [{ vm, instance, input, ...datastoreFaultStep(input.datastoreFault, vm, instance, host, nowMs) }];
+    }),
+  );
+  const toStop = steps.flatMap((each) => {
+    if (each.step !== 'Stop') return [];
+    const { vm, instance, input, fault } = each;
+    const wish = wishOf(vm, input);
+    if (!wish.ok) return [];
+    const request = { ...wish.request, onlyHost: undefined };
+    return [{ request, fromHost: instance.spec.host, priority: vm.spec.ha.restartPriority, vm, instance, fault }];
+  });
+  const waits = steps.flatMap((each) => (each.step === 'WaitUntil' ? [each.atMs] : []));
+  return { toStop, nextAtMs: waits.length === 0 ? undefined : Math.min(...waits) };
+}
+
+/** VMs of a host of which it is proven that nothing runs there any more, and which are to run. */
 function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
   return deps.informers.instances.byIndex(BY_HOST, host.metadata.name).flatMap((instance) => {
     const key = keyOf(instance);
@@ -95,6 +145,8 @@ function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
     // What was decided a moment ago, the cache does not show yet.
     const isDecided = (deps.reservations.placementOf(key)?.epoch ?? 0) > instance.spec.epoch;
     if (proof === undefined || isDecided || !shouldRun(input.vm, instance)) return [];
+    // It goes on where it was: the datastore is back.
+    if (proof.method === 'HostConfirmed' && input.datastoreFault?.moveAtMs === undefined) return [];
     const { vm } = input;
     const wish = wishOf(vm, input);
     if (!wish.ok) return [];
@@ -158,11 +210,45 @@ async function give(
     }
     throw error;
   }
-  const why =
-    proof.bootID === undefined
-      ? `${fromHost} had never begun to start it`
-      : `${proof.method} proved that boot ${proof.bootID} of ${fromHost} is over`;
+  const why = whyLeft(proof, fromHost, instance);
   log.warn({ virtualMachine: key, from: fromHost, to: host, epoch, proof, explanation }, 'failed over');
-  const note = `host ${fromHost} is dead, and the VM is started on host ${host} (epoch ${epoch}): ${why}\n${explanation}`;
+  const note = `the VM is started on host ${host} (epoch ${epoch}): ${why}\n${explanation}`;
   deps.events.record({ regarding: vm, type: 'Warning', reason: 'FailedOver', action: 'FailingOver', note });
+}
+
+function whyLeft({ method, bootID }: Proof, host: string, { spec }: VirtualMachineInstance): string {
+  if (method === 'HostConfirmed') {
+    return `host ${host} has lost Datastore ${spec.datastoreFault?.datastoreName}, and has confirmed that it has stopped the VM`;
+  }
+  if (bootID === undefined) return `host ${host} is dead, and had never begun to start it`;
+  return `host ${host} is dead: ${method} proved that its boot ${bootID} is over`;
+}
+
+/** Tells the host to end the domain. It is started elsewhere only when the host has confirmed that. */
+async function stopForDatastore(
+  {
+    vm,
+    instance,
+    fault,
+  }: { readonly vm: VirtualMachine; readonly instance: VirtualMachineInstance; readonly fault: DatastoreFault },
+  deps: ControllerDependencies,
+  { signal, log, clock }: ReconcileContext,
+): Promise<void> {
+  const { datastore: datastoreName, reason, since: detectedAt } = fault;
+  const { host } = instance.spec;
+  const decidedAt = clock.now().toISOString();
+  const spec = stoppedForDatastore(instance.spec, { datastoreName, reason, detectedAt, decidedAt });
+  try {
+    await deps.client.update(VirtualMachineInstance, changedInstance(instance, spec), { signal });
+  } catch (error) {
+    if (!(error instanceof KubeError && error.isConflict())) throw error;
+    log.info({ virtualMachine: keyOf(instance) }, 'the instance has changed meanwhile; it is looked at anew');
+    return;
+  }
+  log.warn(
+    { virtualMachine: keyOf(instance), host, datastoreName, reason, detectedAt },
+    'stopped for a lost datastore',
+  );
+  const note = `host ${host} has lost Datastore ${datastoreName} (${reason}, since ${detectedAt}): the VM is stopped there, and started on another host when it is off`;
+  deps.events.record({ regarding: vm, type: 'Warning', reason: 'DatastoreLost', action: 'Stopping', note });
 }

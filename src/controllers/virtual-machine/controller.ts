@@ -3,8 +3,9 @@ import type { Cluster } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { type DatastoreFaultReport, reportOf } from '../../core/ha/datastore-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
-import { protectedFromHostFault } from '../../core/ha/protected.ts';
+import { canRunElsewhere, protectedFromHostFault } from '../../core/ha/protected.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { migratable } from '../../core/migration/migratable.ts';
 import { isSilent } from '../../core/model/read-host.ts';
@@ -153,6 +154,7 @@ async function report(
   const settleMs = instance === undefined ? 0 : settlingMs(instance, now);
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
   const outOfDate = instance === undefined ? undefined : outOfDateBecause(instance, deps);
+  const fault = instance && reportFault(vm, instance, input, now);
   const status = statusOf({
     vm,
     instance,
@@ -160,6 +162,7 @@ async function report(
     migratable: () => (instance === undefined ? YES : migratable(mobilityOf(input, deps), instance)),
     protectedFromHostFault: () =>
       instance === undefined ? YES : protectedFromHostFault({ ...protectionOf(input, instance, deps), vm, instance }),
+    datastoreFault: fault,
     brokenRules: instance === undefined ? [] : brokenRules(keyOf(vm), input.inventory, deps),
     outOfDate,
     now,
@@ -168,12 +171,42 @@ async function report(
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
   });
-  if (step.step !== 'Unschedulable') return done;
+  if (fault !== undefined) tellFault(vm, fault, deps);
+  const later =
+    fault?.untilMs === undefined
+      ? done
+      : requeueAfter(Math.max(0, fault.untilMs - now.getTime()), 'its host may confirm');
+  if (step.step !== 'Unschedulable') return later;
   if (written) {
     const note = summarizeRefusal(step.placement);
     deps.events.record({ regarding: vm, type: 'Warning', reason: 'NoHostFits', action: 'Placing', note });
   }
   return requeueAfter(RETRY_PLACEMENT_MS, 'no host fits');
+}
+
+/** What is told of a datastore that the VM's host has lost. */
+function reportFault(
+  vm: VirtualMachine,
+  instance: VirtualMachineInstance,
+  input: VirtualMachineInput,
+  now: Date,
+): DatastoreFaultReport | undefined {
+  const { datastoreFault: fault } = input;
+  if (fault === undefined) return undefined;
+  const isSeenElsewhere = canRunElsewhere({ virtualMachine: input, vm, instance }) === undefined;
+  return reportOf(fault, instance, isSeenElsewhere, now.getTime());
+}
+
+/** Once, when it is found: what has to be mended by hand. */
+function tellFault(
+  vm: VirtualMachine,
+  { reason, message }: DatastoreFaultReport,
+  { events }: ControllerDependencies,
+): void {
+  if (reason !== 'NotStopped' && reason !== 'DatastoreFailed') return;
+  const before = findCondition(vm.status?.conditions, 'StorageReachable');
+  if (before?.reason === reason) return;
+  events.record({ regarding: vm, type: 'Warning', reason, action: 'Waiting', note: message });
 }
 
 function waitForPredecessor({ spec }: VirtualMachineInstance): Step {

@@ -2,6 +2,7 @@ import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { heldForFailover } from '../../core/ha/admission.ts';
+import type { DatastoreFaultReport } from '../../core/ha/datastore-fault.ts';
 import type { Verdict } from '../../core/model/verdict.ts';
 import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
 import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
@@ -21,6 +22,8 @@ export interface StatusInput {
   readonly migratable: () => Verdict;
   /** Whether it would run elsewhere if its host died. Asked only when it is on a host. */
   readonly protectedFromHostFault: () => Verdict;
+  /** What its host has lost of its datastores, and what is done about it. Undefined: nothing. */
+  readonly datastoreFault: DatastoreFaultReport | undefined;
   /** Rules that are not kept by where it is. */
   readonly brokenRules: readonly BrokenRule[];
   /** Why the host's last word on the VM says nothing about now. Absent: it does. */
@@ -41,6 +44,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     migratable(input),
     rulesSatisfied(input),
     haProtected(input),
+    storageReachable(input),
   ];
   const observedGeneration = vm.metadata.generation;
   return {
@@ -111,7 +115,11 @@ export function phaseOf({ vm, instance, outOfDate }: StatusInput): Phase {
   if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
   if (outOfDate !== undefined) return 'Unknown';
   const phase = agentStatus(instance)?.phase;
-  if (instance.spec.powerState === 'Off') return isConfirmedOff(instance) ? 'Halted' : 'Stopping';
+  if (instance.spec.powerState === 'Off') {
+    if (!isConfirmedOff(instance)) return 'Stopping';
+    // Off only to be started elsewhere.
+    return instance.spec.datastoreFault === undefined || vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
+  }
   if (phase === 'Running' && isMigrating(instance)) return 'Migrating';
   if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
   return phase ?? 'Starting';
@@ -148,6 +156,7 @@ function ready(input: StatusInput): ConditionInput {
       message: `the VM is ${reason.toLowerCase()} on host ${instance?.spec.host}`,
     };
   }
+  if (phase === 'Pending' && instance !== undefined) return { ...storageReachable(input), type, status: 'False' };
   if (phase === 'Pending') return { ...scheduled(input), type };
   return { ...running(input), type, status: phase === 'Unknown' ? 'Unknown' : 'False' };
 }
@@ -287,6 +296,17 @@ function haProtected({ vm, instance, protectedFromHostFault }: StatusInput): Con
   return verdict.ok
     ? { type, status: 'True', reason: 'Protected', message: 'if its host dies, it is run again as the HAPolicy says' }
     : { type, status: 'False', reason: verdict.reason, message: verdict.message };
+}
+
+/** Whether its host sees what its disks lie on. */
+function storageReachable({ instance, datastoreFault }: StatusInput): ConditionInput {
+  const type = 'StorageReachable';
+  if (datastoreFault !== undefined) {
+    return { type, status: 'False', reason: datastoreFault.reason, message: datastoreFault.message };
+  }
+  return instance === undefined
+    ? { type, status: 'True', reason: 'NotPlaced', message: 'the VM is on no host that could have lost a datastore' }
+    : { type, status: 'True', reason: 'Reachable', message: 'its host has told of no datastore that it has lost' };
 }
 
 /** Whether changes of the spec wait for a power cycle. */

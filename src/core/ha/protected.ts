@@ -34,7 +34,12 @@ export function protectedFromHostFault(input: ProtectionInput): Verdict {
   return canRunElsewhere(input) ?? canBeFenced(choice.policy, input) ?? YES;
 }
 
-function canRunElsewhere({ virtualMachine, vm, instance }: ProtectionInput): Verdict | undefined {
+/** Why no other host could run the VM, whatever room hosts have at the moment. Undefined: one could. */
+export function canRunElsewhere({
+  virtualMachine,
+  vm,
+  instance,
+}: Pick<ProtectionInput, 'virtualMachine' | 'vm' | 'instance'>): Verdict | undefined {
   const wish = wishOf(vm, virtualMachine);
   if (!wish.ok) return no(wish.missing[0]?.reason ?? 'Waiting', wish.missing.map(({ message }) => message).join('; '));
   const { inventory } = virtualMachine;

@@ -75,7 +75,7 @@ function isPausedForGood({ state }: ObservedDomain): boolean {
 }
 
 /** Keeps a domain that shall live in the state it shall have. */
-function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedDomain): Step {
+function follow({ instance, nowMs, resumeAtMs, lostDatastore }: Situation, { state }: ObservedDomain): Step {
   if (state.running) {
     return instance.spec.powerState === 'Paused'
       ? { step: 'Suspend', why: 'the intent is Paused' }
@@ -84,6 +84,8 @@ function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedD
   const endsByItself = state.pausedBy === 'Transition' || state.pausedBy === 'Migration';
   if (instance.spec.powerState === 'Paused' || endsByItself) return { step: 'Settled' };
   if (state.pausedBy === 'Asked') return { step: 'Resume', why: 'the intent is Running' };
+  // Its requests would only fail again. The agent looks anew as soon as the datastore is back.
+  if (lostDatastore !== undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
   if (resumeAtMs === undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
   if (nowMs < resumeAtMs) return { step: 'AwaitStorage', untilMs: resumeAtMs };
   return { step: 'Resume', why: 'an I/O error paused the guest; its requests are tried again' };

@@ -89,6 +89,8 @@ export class StorageHost {
     const common = { host, client, libvirt, clock: systemClock, log: testLog, metrics, retryMs: 100 };
     const stateDirectory = options.stateDirectory ?? state.path;
     const datastores = await watchDatastores({
+      reportedBefore: () => undefined,
+      diskPaths: () => [],
       ...common,
       datastores: informers.datastores,
       stateDirectory,

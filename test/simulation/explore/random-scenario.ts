@@ -81,7 +81,10 @@ export function randomHaScenario(seed: number): ScenarioInput {
     return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
   });
   return {
-    cluster: { ...randomCluster(random, names), ha: {} },
+    cluster: {
+      ...randomCluster(random, names),
+      ha: { datastoreFault: { action: 'Restart', allPathsDownSeconds: 10 } },
+    },
     events: {
       runFor: HEAL_AT + BOUND,
       settledFrom: HEAL_AT + 5,
@@ -242,7 +245,20 @@ const HA_FAULTS: readonly Fault[] = [
     onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
   migration,
+  lostDatastore,
+  lostDatastore,
 ];
+
+/** On one host or on all; QEMU may hang in it. */
+function lostDatastore(random: Random, { hosts }: Names, at: number, until: number): Timed[] {
+  const affected = random() < 0.2 ? hosts : [pick(random, hosts)];
+  const reason = pick(random, ['PermanentlyLost', 'AllPathsDown'] as const);
+  const holdsQemu = random() < 0.3;
+  return affected.flatMap((host): Timed[] => [
+    { at: seconds(at + random()), do: 'loseDatastore', datastore: 'shared', host, reason, holdsQemu },
+    { at: seconds(until + random()), do: 'bringDatastoreBack', datastore: 'shared', host },
+  ]);
+}
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
   const name = `move-${number}`;

@@ -1,10 +1,12 @@
+import type { HostDatastore } from '../../../src/agent/datastores/datastores.ts';
 import { heartbeat } from '../../../src/agent/heartbeat/heartbeat.ts';
 import { GuestCpus } from '../../../src/agent/host-report/guest-cpu.ts';
 import { hostReport, type Reporting } from '../../../src/agent/host-report/host-report.ts';
 import { agentInformers } from '../../../src/agent/informers.ts';
+import type { InstancesDeps } from '../../../src/agent/instances/deps.ts';
 import { Instances } from '../../../src/agent/instances/index.ts';
 import type { Datastore } from '../../../src/api/datastore.ts';
-import type { HostStatus } from '../../../src/api/host.ts';
+import type { Host, HostStatus } from '../../../src/api/host.ts';
 import type { VirtualSwitch } from '../../../src/api/network.ts';
 import { EventRecorder, type KubeApi, type SharedInformer } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
@@ -67,6 +69,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     virtualization: 'kvm',
     cpuFeatures: () => guestCpus.features(),
     portOf: ({ virtualSwitchName }) => Promise.resolve({ bridge: virtualSwitchName, mtuBytes: 1500 }),
+    storage: storageOf(datastores, options),
     // Simulated hosts have no lease on storage.
     mayStart: () => ({ ok: true }),
     openUserData: () => '',
@@ -87,7 +90,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     agentVersion: 'simulated',
     usage: { address, usagePort: 9445, usageCertificate: options.certificate },
     sealingKey: 'none',
-    datastores: seenDatastores(datastores, options),
+    datastores: seenDatastores(datastores, hosts, options),
     switches: seenSwitches(switches),
     domains: instances.domains,
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
@@ -114,20 +117,40 @@ const CERTIFICATE = {
   ready: { ok: true, reason: 'OwnCertificates', message: 'it has certificates' },
 };
 
-function seenDatastores(
+function storageOf(
   informer: SharedInformer<Datastore>,
   { datastores, host, onDatastores }: AgentOptions,
+): InstancesDeps['storage'] {
+  return {
+    lostDatastoreOf: (path) => {
+      const found = datastores.find((each) => each.holds(path) && !each.isAvailableOn(host));
+      return informer.list().find(({ spec }) => spec.path === found?.path)?.metadata.name;
+    },
+    onChange: onDatastores,
+  };
+}
+
+function seenDatastores(
+  informer: SharedInformer<Datastore>,
+  hosts: SharedInformer<Host>,
+  { datastores, host, onDatastores, process }: AgentOptions,
 ): Reporting<HostStatus['datastores']> {
+  const since = new Map<string, string>();
   return {
     complete: informer.synced(),
     report: () =>
-      informer.list().flatMap(({ metadata, spec }) => {
+      informer.list().flatMap(({ metadata: { name }, spec }): HostDatastore[] => {
         const found = datastores.find(({ path }) => path === spec.path);
         if (found === undefined) return [];
-        const available = found.isAvailableOn(host);
-        return [
-          { name: metadata.name, available, ...(available && { id: found.id }), message: available ? '' : 'I/O error' },
-        ];
+        const fault = found.lossOn(host);
+        if (fault === undefined) {
+          since.delete(name);
+          return [{ name, available: true, id: found.id, message: '' }];
+        }
+        const before = hosts.get(host)?.status?.datastores.find((each) => each.name === name)?.loss?.since;
+        const noticed = since.get(name) ?? before ?? process.clock.now().toISOString();
+        since.set(name, noticed);
+        return [{ name, available: false, message: 'I/O error', loss: { reason: fault.reason, since: noticed } }];
       }),
     onChange: (listener) => {
       const ends = [informer.onChange(listener), onDatastores(listener)];

@@ -1,4 +1,5 @@
 import { Host } from '../../../src/api/host.ts';
+import type { KubeObject } from '../../../src/kube/index.ts';
 import { isJson } from '../api/field-set.ts';
 import type { Invariant, Seen } from './invariant.ts';
 
@@ -13,7 +14,9 @@ export const proofBeforeRestart: Invariant = {
     const move = `${key} went from ${String(host)} to ${String(after.spec['host'])}`;
     if (!isJson(failover) || failover['epoch'] !== epoch) return `${move} without any proof`;
     const { proof, bootID } = failover;
-    if (proof !== 'NeverStarted' && !isWritten(String(host), bootID, seen))
+    if (proof === 'HostConfirmed' && !isConfirmed(before))
+      return `${move}, and its host has not confirmed that it is off`;
+    if (proof !== 'NeverStarted' && proof !== 'HostConfirmed' && !isWritten(String(host), bootID, seen))
       return `${move}, and its proof is not written`;
     const left = seen.hosts.find(({ domains }) => domains.some(({ virtualMachineUID }) => virtualMachineUID === uid));
     // Who lies about the power, or confirms what is not so, has to be believed.
@@ -21,6 +24,12 @@ export const proofBeforeRestart: Invariant = {
     return left === undefined || isBelieved ? undefined : `${move}, and ${left.name} has a domain of it`;
   },
 };
+
+function isConfirmed({ spec, status }: KubeObject): boolean {
+  if (!isJson(spec) || !isJson(status)) return false;
+  const { phase, host, observedEpoch } = status;
+  return spec['powerState'] === 'Off' && phase === 'Off' && host === spec['host'] && observedEpoch === spec['epoch'];
+}
 
 function isWritten(name: string, bootID: unknown, { server }: Seen): boolean {
   const status = server.find(Host, { name })?.status;

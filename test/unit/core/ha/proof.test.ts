@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Host } from '../../../../src/api/host.ts';
 import type { HostAvailability } from '../../../../src/api/host-availability.ts';
-import { proofFor, shouldRun } from '../../../../src/core/ha/proof.ts';
+import { needsProof, proofFor, shouldRun } from '../../../../src/core/ha/proof.ts';
 import { instance, virtualMachine } from '../../../builders/objects.ts';
 
 const FENCE = {
@@ -116,6 +116,55 @@ describe('that nothing of a VM runs on its host', () => {
     expect(proofFor(arrived, host({ fence: FENCE }))).toMatchObject({ method: 'BMC', bootID: 'boot-1' });
     // It may have come after that.
     expect(proofFor(arrived, host({ state: 'Online', fence: FENCE }, 'boot-2'))).toBeUndefined();
+  });
+});
+
+describe('a VM that was stopped for a lost datastore', () => {
+  const datastoreFault = {
+    datastoreName: 'shared',
+    reason: 'PermanentlyLost',
+    detectedAt: '2026-03-01T12:00:00.000Z',
+    decidedAt: '2026-03-01T12:00:15.000Z',
+  };
+  const spec = { powerState: 'Off', gracePeriodSeconds: 0, datastoreFault };
+  const off = {
+    host: 'h1',
+    observedEpoch: 1,
+    observedGeneration: 1,
+    bootID: 'boot-1',
+    phase: 'Off',
+    lastStop: { at: '2026-03-01T12:00:16.000Z', reason: 'Destroyed' },
+    conditions: [],
+  };
+  const alive = host({ state: 'Online', detectedAt: undefined });
+
+  it('is given to another host by the word of its own', () => {
+    const stopped = instance({ spec, status: off });
+    expect(proofFor(stopped, alive)).toEqual({
+      method: 'HostConfirmed',
+      bootID: 'boot-1',
+      detectedAt: '2026-03-01T12:00:00.000Z',
+      fencedAt: '2026-03-01T12:00:16.000Z',
+    });
+    expect(shouldRun(virtualMachine(), stopped)).toBe(true);
+    expect(needsProof(stopped)).toBe(false);
+  });
+
+  it.each([
+    ['runs as far as is known', { ...off, phase: 'Running' }],
+    ['is being stopped', { ...off, phase: 'Stopping' }],
+    ['was off before it was told to be', { ...off, observedGeneration: 0 }],
+    ['was off in an earlier placement', { ...off, observedEpoch: 0 }],
+    ['was off elsewhere', { ...off, host: 'h0' }],
+  ])('is kept from all others while it %s', (_what, status) => {
+    expect(proofFor(instance({ spec, status }), alive)).toBeUndefined();
+    expect(needsProof(instance({ spec, status }))).toBe(true);
+  });
+
+  it('is given to nobody when it is off because it is halted', () => {
+    const halted = instance({ spec: { powerState: 'Off' }, status: off });
+    expect(proofFor(halted, alive)).toBeUndefined();
+    expect(shouldRun(virtualMachine({ spec: { runStrategy: 'Halted' } }), instance({ spec, status: off }))).toBe(false);
   });
 });
 
