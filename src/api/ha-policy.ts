@@ -44,6 +44,11 @@ const DatastoreFault = z
   .prefault({})
   .meta({ description: 'What is done when a host loses a datastore. Default: nothing.' });
 
+const IsolationResponse = z.enum(['LeavePoweredOn', 'Shutdown', 'PowerOff']).default('LeavePoweredOn').meta({
+  description:
+    'What a host does with its VMs when it alone is cut off: neither the API server nor another host answers it, while it sees on shared storage that another host does reach the API server (which takes the lease keeper on the hosts). LeavePoweredOn (default): they run on. Shutdown: guests are shut down, and powered off after their grace period, 300 s at most. PowerOff: at once. Where fencing.order has StorageLease, the host gives its lease up when all are off, so that they run elsewhere; it starts none before its next boot then. Hosts that see nobody carry on, and so do all when the API server is down or the whole network.',
+});
+
 const FailureDetection = withRules(
   z.object({
     suspectAfterSeconds: z
@@ -118,6 +123,7 @@ const HAPolicySpec = z
   .object({
     hostFault: HostFault,
     datastoreFault: DatastoreFault,
+    isolationResponse: IsolationResponse,
     failureDetection: FailureDetection.prefault({}).meta({
       description: 'How soon a host counts as dead. Default: after 8 s.',
     }),

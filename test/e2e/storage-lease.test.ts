@@ -1,20 +1,14 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
-import type { LabHost } from '../lab/host/lab-host.ts';
-import { LabWatchdog } from '../lab/host/watchdog.ts';
-import { KEEP_RUNNING } from '../lab/processes.ts';
-import { CHECKOUT } from './setup.ts';
+import { LeaseKeepers } from './lease-keepers.ts';
 import { guestVM, Story } from './story.ts';
 
-const KEEPER = 'lease-keeper';
-const WATCHDOG_MS = 8_000;
-
 let story: Story;
-const watchdogs = new Map<string, LabWatchdog>();
+let keepers: LeaseKeepers;
 
 beforeAll(async () => {
   story = await Story.open();
+  keepers = new LeaseKeepers(story);
   await story.hostsReady();
   await story.apply({
     apiVersion: 'drover.dev/v1alpha1',
@@ -23,14 +17,11 @@ beforeAll(async () => {
     spec: { fencing: { order: ['StorageLease'] } },
   });
   await patchCluster({ ha: { enabled: true, policyName: 'by-lease' } });
-  await Promise.all(story.lab.hosts.map(guard));
+  await Promise.all(story.lab.hosts.map((host) => keepers.guard(host)));
 });
 
 afterAll(async () => {
-  for (const host of story.lab.hosts) {
-    await host.stopProcess(KEEPER);
-    watchdogs.get(host.name)?.close();
-  }
+  await keepers.end();
   await patchCluster({ ha: null });
   await story.kubectl(['delete', 'hapolicy', 'by-lease', '--ignore-not-found']);
   await story.hostsReady();
@@ -40,28 +31,6 @@ afterAll(async () => {
 
 const patchCluster = (spec: object) =>
   story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '--patch', JSON.stringify({ spec })]);
-
-/** Gives a host a watchdog and a keeper, and waits until its silence would prove something. */
-async function guard(host: LabHost): Promise<void> {
-  const watchdog = new LabWatchdog({
-    socketPath: join(host.files.run, 'watchdog'),
-    timeoutMs: WATCHDOG_MS,
-    reset: () => void host.kill(),
-  });
-  // Its end takes the socket away, so it comes first.
-  watchdogs.get(host.name)?.close();
-  await watchdog.listen();
-  watchdogs.set(host.name, watchdog);
-  const program = join(CHECKOUT, 'src/bin/lease-keeper.ts');
-  await host.startProcess({
-    name: KEEPER,
-    command: KEEP_RUNNING,
-    args: [process.execPath, program, '--node-name', host.name, '--watchdog', '/run/watchdog'],
-  });
-  await story.when(Host, { name: host.name }, 'to be ready to be fenced', ({ status }) =>
-    Boolean(status?.conditions.some(({ type, reason }) => type === 'FencingReady' && reason === 'StorageLeaseHeld')),
-  );
-}
 
 describe('a host without BMC', () => {
   let host = '';
@@ -79,7 +48,7 @@ describe('a host without BMC', () => {
     await new Promise((resolve) => setTimeout(resolve, 40_000));
     await stateOfHost('Isolated');
     expect(await story.domains()).toContainEqual({ host, domain: 'default_leased' });
-    expect(watchdogs.get(host)?.resets).toBe(0);
+    expect(keepers.resetsOf(host)).toBe(0);
     await story.lab.heal(host);
     await stateOfHost('Online');
     expect((await story.vm('leased')).status?.epoch).toBe(1);
@@ -100,6 +69,6 @@ describe('a host without BMC', () => {
   it('is back with its next boot', async () => {
     await story.lab.powerOn(host);
     await stateOfHost('Online');
-    await guard(story.lab.host(host));
+    await keepers.guard(story.lab.host(host));
   });
 });

@@ -103,6 +103,7 @@ export class Instances {
       observer: {
         outgoing,
         storage: deps.storage,
+        isolation: deps.isolation,
         host: deps.host,
         bootID: deps.bootID,
         table: this.#table,
@@ -145,6 +146,9 @@ export class Instances {
       libvirt.on('disconnected', () => this.#table.outdate()),
       libvirt.on('eventsMissed', () => this.#listing.soon()),
       this.#deps.storage.onChange(() => this.#onStorage()),
+      this.#deps.isolation.onChange(() => {
+        for (const key of this.#deps.instances.keys()) this.controller.enqueue(key);
+      }),
       await followDomainEvents({
         libvirt,
         table: this.#table,
@@ -199,6 +203,13 @@ export class Instances {
     const entry = this.#table.byName(domainName({ namespace, name }));
     if (entry?.identity === undefined) return undefined;
     return entry.identity.virtualMachineUID === instance?.spec.virtualMachineUID ? undefined : entry;
+  }
+
+  /** Domains of Drover that are there. Undefined: libvirt has not told. */
+  domainsLeft(): number | undefined {
+    return this.#table.isCurrent
+      ? this.#table.list().filter(({ identity }) => identity !== undefined).length
+      : undefined;
   }
 
   /** Guests that wait for storage go on as soon as it is back, and not at the end of a pause that grew while it was away. */

@@ -1,4 +1,5 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { whileIsolated } from '../../core/ha/isolation.ts';
 import {
   endInStatus,
   type GuestReport,
@@ -33,6 +34,7 @@ export interface Observer {
   readonly guestReport: (uuid: string) => GuestReport | undefined;
   readonly outgoing: Outgoing;
   readonly storage: InstancesDeps['storage'];
+  readonly isolation: InstancesDeps['isolation'];
 }
 
 /** Gathers what decides over one VM: from memory, but for the log of a domain whose end nobody saw. */
@@ -43,7 +45,9 @@ export async function observe(
   now: Date,
 ): Promise<Situation> {
   const { host, bootID, table, records } = observer;
-  const instance = withOwnStatus(cached, memory);
+  const own = withOwnStatus(cached, memory);
+  const stop = observer.isolation.stop();
+  const instance = stop === undefined ? own : whileIsolated(own, stop);
   const uid = instance.spec.virtualMachineUID;
   const entry = ownEntry(table, instance);
   const domain = entry && observedDomain(entry, instance, observer.guestReport(entry.uuid));
@@ -70,6 +74,7 @@ export async function observe(
     ...(shutdown && { shutdown }),
     ...(job && { job }),
     ...(refusal && { refusal }),
+    ...(stop !== undefined && own.spec.powerState !== 'Off' && { isIsolated: true }),
     ...(lostDatastore !== undefined && { lostDatastore }),
     ...(resume && { resumeAtMs: resume.atMs }),
   };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LeaseRecord } from '../../api/storage-lease.ts';
+import { CUT_OFF_AFTER_MS } from '../../core/ha/isolation.ts';
 import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
 import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
 import type { Clock } from '../../runtime/index.ts';
@@ -107,6 +108,7 @@ export class LeaseKeeper {
   async #tick(): Promise<void> {
     if (!this.#isArmed) return;
     try {
+      if (!this.#state.lapsed && this.#isYielded()) this.#yield();
       const step = keeperStep(this.#state, bootTimeMs(), () => this.#guests.left());
       if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
       this.#state = step.state;
@@ -139,6 +141,13 @@ export class LeaseKeeper {
       { selfFenceMs: this.#promise?.selfFenceMs },
       'the lease could not be renewed in time: it has lapsed for this boot',
     );
+    this.#keep({ lapsed: true });
+  }
+
+  /** As if it could not be renewed any more, and with the same consequences: what others may conclude from its silence holds. */
+  #yield(): void {
+    this.#options.log.warn('the agent has given the lease up: it lapses for this boot');
+    this.#state = { ...this.#state, lapsed: true };
     this.#keep({ lapsed: true });
   }
 
@@ -204,8 +213,28 @@ export class LeaseKeeper {
       sequence: this.#sequence++,
       selfFenceMs: this.#promise?.selfFenceMs ?? selfFenceMs,
       watchdogMs: isGuarded ? promisedMs : 0,
+      ...(this.#reachesApi() && { reachesApi: true }),
       datastores,
     };
+  }
+
+  /** What is not known is not said: a lease does not hang on it. */
+  #reachesApi(): boolean {
+    try {
+      const contactMs = this.#options.folder.readContactMs();
+      return contactMs !== undefined && bootTimeMs() - contactMs < CUT_OFF_AFTER_MS;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A wish that cannot be read is none: the lease goes on. */
+  #isYielded(): boolean {
+    try {
+      return this.#options.folder.isYielded(this.#options.bootID);
+    } catch {
+      return false;
+    }
   }
 
   #onRenewed(startedAtMs: number): void {

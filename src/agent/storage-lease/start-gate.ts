@@ -7,18 +7,22 @@ export type StartVerdict = { readonly ok: true } | { readonly ok: false; readonl
 /** What a start may take from here until the keeper can see it: libvirt makes a record, then QEMU. */
 const LEFT_MS = 5_000;
 
+const LAPSED: StartVerdict = {
+  ok: false,
+  message:
+    'the host could not renew its lease on storage in time, or has given it up because it was isolated, so that other hosts may run its VMs by now: it starts none before its next boot. Reboot it once its storage and its network work',
+};
+
 /**
  * Whether the host's lease on storage lets a guest start. Asked right before libvirt is. A host that took none with a watchdog in this
  * boot may: nobody draws conclusions from its silence.
  */
 export function mayStart(folder: LeaseFolder, bootID: string): StartVerdict {
   const state = folder.readState(bootID);
+  // The keeper may not have noticed yet.
+  if (state !== undefined && state.watchdogMs > 0 && folder.isYielded(bootID)) return LAPSED;
   if (state === undefined || state.watchdogMs === 0) return { ok: true };
-  if (state.lapsed) {
-    const message =
-      'the host could not renew its lease on storage in time, so that other hosts may run its VMs by now: it starts none before its next boot. Reboot it once its storage works';
-    return { ok: false, message };
-  }
+  if (state.lapsed) return LAPSED;
   const leftMs = state.heldUntilMs - bootTimeMs();
   if (leftMs >= LEFT_MS) return { ok: true };
   const message = `the host's lease on storage ${leftMs > 0 ? `ends in ${leftMs} ms` : 'is not renewed'}: look at its shared datastores, and whether its lease keeper runs`;

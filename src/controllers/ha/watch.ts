@@ -98,6 +98,7 @@ async function reconcile(
     unanswered: memory.unanswered,
     power,
     lease,
+    saysLapsed: saysLapsed(host),
     toRecover: toRecoverOn(key, deps),
     cluster: silenceOf(cluster.metadata.name, deps),
     confirmed: host.metadata.annotations[CONFIRM_FENCED_ANNOTATION],
@@ -129,7 +130,11 @@ async function ask(
   const { name } = host.metadata;
   const state = before?.bootID === bootID ? before.state : 'Online';
   const isSilent = deps.heartbeats.of(name).silentMs >= failureDetection.suspectAfterSeconds * 1000;
-  if (!isSilent && state === 'Online') return { answer: undefined, power: NOT_ASKED, lease: { kind: 'None' } };
+  if (!isSilent && state === 'Online') {
+    const isAsked = saysLapsed(host) && order.includes('StorageLease');
+    const lease = isAsked ? await readLease(name, bootID, deps, context) : ({ kind: 'None' } as const);
+    return { answer: undefined, power: NOT_ASKED, lease };
+  }
   const wantsProof = state !== 'Fenced';
   const read = (signal: AbortSignal) => readPower(host, deps, signal);
   const firstReading = () => notLaterThan(FIRST_READING_MS, read, NOT_YET, context);
@@ -140,6 +145,11 @@ async function ask(
     wantsProof && order.includes('StorageLease') ? readLease(name, bootID, deps, context) : ({ kind: 'None' } as const),
   ]);
   return { answer, power, lease };
+}
+
+/** Its VMs are over, and it lives: nobody else would notice. */
+function saysLapsed({ status }: Host): boolean {
+  return status?.storageLease?.state === 'Lapsed';
 }
 
 const NOT_ASKED = { kind: 'None', message: 'it was not asked' } as const;

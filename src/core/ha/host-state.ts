@@ -40,6 +40,8 @@ export interface HostInput {
     | { readonly kind: 'None'; readonly message: string };
   /** What others see of its lease on storage. `None`: the policy does not go by it, or nobody was asked. */
   readonly lease: LeaseView | { readonly kind: 'None' };
+  /** Its agent has told that its lease on storage has lapsed, or was given up: it runs no VM and starts none before its next boot. */
+  readonly saysLapsed: boolean;
   /** VMs that are to run elsewhere when it is proven to be off. */
   readonly toRecover: number;
   /** Hosts of its Cluster, and how many of them are silent. */
@@ -83,6 +85,8 @@ export function nextHostStep(input: HostInput): HostStep {
   // Two copies may run until somebody has looked: that must not be overwritten by the next good news.
   if (isAlive && sameBoot && before.reason === 'ProofContradicted')
     return { availability: before, fence: false, againMs: ASK_EVERY_MS };
+  // Its word alone proves nothing, since guests that are being killed may still write; that others have seen it silent for so long does.
+  if (isAlive && input.saysLapsed) return leaseLapsed(input) ?? { ...online(input), againMs: ASK_EVERY_MS };
   if (isAlive) return online(input);
   if (sameBoot && before.state === 'Fencing') return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
@@ -206,7 +210,12 @@ function silent(input: HostInput): HostStep {
 function isolated(input: HostInput): HostStep | undefined {
   const { lease } = input;
   if (lease.kind !== 'Alive') return undefined;
-  const message = `neither the API server nor the operator hears of it, but host ${lease.by} sees that it renews its lease on storage: its VMs run on. Look at its agent, and at the network between it and the others`;
+  const { isolationResponse } = input.policy;
+  const what =
+    isolationResponse === 'LeavePoweredOn'
+      ? 'its VMs run on'
+      : `if it finds that it alone is cut off, it ends its VMs (HAPolicy, isolationResponse ${isolationResponse}) and gives the lease up then, after which they run elsewhere`;
+  const message = `neither the API server nor the operator hears of it, but host ${lease.by} sees that it renews its lease on storage: ${what}. Look at its agent, and at the network between it and the others`;
   return as(input, 'Isolated', 'LeaseRenewed', message, ASK_EVERY_MS);
 }
 

@@ -84,6 +84,6 @@ export function shouldRun(
   // It was stopped only to be started elsewhere.
   if (spec.datastoreFault !== undefined) return true;
   if (spec.powerState === 'Off') return false;
-  // A guest that switched itself off was off before its host was.
-  return !(status?.phase === 'Off' && status.observedEpoch === spec.epoch);
+  // A guest that switched itself off was off before its host was; one that an isolated host has ended was not.
+  return !(status?.phase === 'Off' && status.observedEpoch === spec.epoch && status.reason !== 'HostIsolated');
 }

@@ -5,8 +5,9 @@ import { hostReport, type Reporting } from '../../../src/agent/host-report/host-
 import { agentInformers } from '../../../src/agent/informers.ts';
 import type { InstancesDeps } from '../../../src/agent/instances/deps.ts';
 import { Instances } from '../../../src/agent/instances/index.ts';
+import { type IsolationWatchDependencies, watchIsolation } from '../../../src/agent/isolation/watch.ts';
 import type { Datastore } from '../../../src/api/datastore.ts';
-import type { Host, HostStatus } from '../../../src/api/host.ts';
+import { type Host, HostIsolation, type HostStatus } from '../../../src/api/host.ts';
 import type { VirtualSwitch } from '../../../src/api/network.ts';
 import { EventRecorder, type KubeApi, type SharedInformer } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
@@ -31,11 +32,18 @@ export interface AgentOptions {
   readonly daemon: Daemon;
   readonly disk: Disk;
   readonly datastores: readonly SimulatedDatastore[];
+  /** Whether anything comes back from a host at this address. */
+  readonly answersAt: (address: string) => boolean;
+  /** Whether another host is seen on shared storage to reach the API server. */
+  readonly othersReachApi: () => boolean;
   /** Told whenever what the host sees of its datastores changes. Returns how to stop that. */
   readonly onDatastores: (listener: () => void) => () => void;
 }
 
 const LEASE_SECONDS = 15;
+const PEER_ANSWER_MS = 5;
+const PEER_TIMEOUT_MS = 1_000;
+const ORDERS_PATH = '/var/lib/drover/isolation.json';
 /** The process of an agent here shares its event loop with the whole world: that says nothing of it. */
 const NO_LAG = { max: 0, enable: () => undefined, disable: () => undefined, reset: () => undefined };
 const QUIET = () => () => undefined;
@@ -60,10 +68,34 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const libvirt = simulatedLibvirt(options.daemon, process, timeline);
   const common = { host, client, libvirt, clock, log, metrics };
   const guestCpus = new GuestCpus(libvirt, 'kvm');
+  const events = new EventRecorder({
+    client,
+    reportingController: 'drover.dev/agent',
+    reportingInstance: host,
+    clock,
+  });
+  const contact = { atMs: clock.monotonicMs() };
+  const isolation = watchIsolation({
+    ...common,
+    hosts,
+    orders: ordersIn(options.disk),
+    apiSilentMs: () => clock.monotonicMs() - contact.atMs,
+    answers: async ({ address: peer }) => {
+      const answers = options.answersAt(peer);
+      await process.spend(answers ? PEER_ANSWER_MS : PEER_TIMEOUT_MS);
+      return answers;
+    },
+    othersReachApi: options.othersReachApi,
+    domainsLeft: () => instances.domainsLeft(),
+    // Simulated hosts have no lease on storage.
+    yieldLease: () => undefined,
+    events,
+  });
   const instances = await Instances.open({
     ...common,
     bootID,
-    events: new EventRecorder({ client, reportingController: 'drover.dev/agent', reportingInstance: host, clock }),
+    events,
+    isolation,
     instances: intents,
     incoming,
     virtualization: 'kvm',
@@ -96,6 +128,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
     incoming: instances.incoming,
     storageLease: { report: () => undefined, onChange: QUIET },
+    isolation,
   });
   const manager = new Manager({
     log,
@@ -108,14 +141,35 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ],
     clock,
   });
-  const beat = heartbeat({ ...common, durationSeconds: LEASE_SECONDS, lag: NO_LAG });
-  await Promise.all([manager, instances, report, beat].map((part) => part.run(process.signal)));
+  const beat = heartbeat({
+    ...common,
+    durationSeconds: LEASE_SECONDS,
+    lag: NO_LAG,
+    onRenewed: () => {
+      contact.atMs = clock.monotonicMs();
+    },
+  });
+  await Promise.all([manager, instances, report, beat, isolation].map((part) => part.run(process.signal)));
 }
 
 const CERTIFICATE = {
   tlsPublicKey: 'none',
   ready: { ok: true, reason: 'OwnCertificates', message: 'it has certificates' },
 };
+
+/** What the operator has told about isolation, on the host's own disk. */
+function ordersIn(disk: Disk): IsolationWatchDependencies['orders'] {
+  return {
+    get: () => {
+      const text = disk.get(ORDERS_PATH);
+      return text === undefined ? undefined : HostIsolation.parse(JSON.parse(text));
+    },
+    keep: async (orders) => {
+      if (orders === undefined) disk.delete(ORDERS_PATH);
+      else disk.set(ORDERS_PATH, JSON.stringify(orders));
+    },
+  };
+}
 
 function storageOf(
   informer: SharedInformer<Datastore>,

@@ -31,6 +31,7 @@ function input(changes: Partial<HostInput> = {}): HostInput {
     unanswered: 0,
     power: ON,
     lease: { kind: 'None' },
+    saysLapsed: false,
     toRecover: 3,
     cluster: { hosts: 3, silent: 0 },
     confirmed: undefined,
@@ -234,6 +235,24 @@ const ROWS: readonly Row[] = [
     given: silent(60, { policy: BY_LEASE, answer: 'Agent', unanswered: 0, lease: LAPSED }),
     state: 'Online',
     reason: 'AgentCutOffFromAPI',
+  },
+  {
+    it: 'that lives and says that its lease has lapsed is not over before others have seen it silent for long enough',
+    given: input({ policy: BY_LEASE, saysLapsed: true, lease: RUNS_OUT }),
+    state: 'Online',
+    reason: 'Alive',
+  },
+  {
+    it: 'that lives and says that its lease has lapsed is over when they have: it waits for a reboot, and its VMs need not',
+    given: input({ policy: BY_LEASE, saysLapsed: true, lease: LAPSED }),
+    state: 'Fenced',
+    reason: 'LeaseLapsed',
+  },
+  {
+    it: 'that lives and says that its lease has lapsed stays as it is where the policy does not go by leases',
+    given: input({ saysLapsed: true }),
+    state: 'Online',
+    reason: 'Alive',
   },
   {
     it: 'is believed to be off when an administrator says so',
@@ -448,6 +467,7 @@ describe('whatever is seen of a host', () => {
     power: fc.constantFrom(ON, OFF, NO_BMC, { kind: 'Failed' as const, message: 'x' }),
     lease: fc.constantFrom({ kind: 'None' as const }, RENEWED, RUNS_OUT, LAPSED, UNSEEN),
     policy: fc.constantFrom(policy(), BY_LEASE, BY_BOTH),
+    saysLapsed: fc.boolean(),
     toRecover: fc.nat(2),
     cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
     confirmed: fc.constantFrom('boot-0', 'boot-1', undefined),
@@ -469,7 +489,9 @@ describe('whatever is seen of a host', () => {
         const given = input(changes);
         const isAlive =
           given.answer === 'Agent' || (given.heartbeat.kind === 'Seen' && given.heartbeat.silentMs < 4_000);
-        if (!isAlive) return;
+        // Its own word and that of others agree: its VMs are over, though not itself.
+        const isOverByItsWord = given.saysLapsed && given.lease.kind === 'Lapsed';
+        if (!isAlive || isOverByItsWord) return;
         const { availability, fence: isFenced } = nextHostStep(given);
         expect(isFenced).toBe(false);
         if (given.answer === 'Agent') expect(availability.state).not.toBe('Fenced');

@@ -173,6 +173,12 @@ describe('a VM of a dead host', () => {
 
   it.each<[string, boolean, Parameters<typeof virtualMachine>[0], Parameters<typeof instance>[0]]>([
     ['that ran', true, {}, running],
+    [
+      'that its host had ended because it was isolated',
+      true,
+      {},
+      { status: { ...running.status, phase: 'Off', reason: 'HostIsolated' } },
+    ],
     ['that is halted', false, { spec: { runStrategy: 'Halted' } }, running],
     ['that is not to be run elsewhere', false, { spec: { ha: { enabled: false } } }, running],
     ['that is to be off', false, {}, { ...running, spec: { powerState: 'Off' } }],
