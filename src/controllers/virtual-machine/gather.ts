@@ -2,7 +2,12 @@ import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Volume } from '../../api/volume.ts';
 import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts';
-import { type DatastoreFault, datastoreFaultOf, datastoresOf } from '../../core/ha/datastore-fault.ts';
+import {
+  type DatastoreFault,
+  datastoreFaultOf,
+  datastoresOf,
+  hasLostDatastore,
+} from '../../core/ha/datastore-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { proofFor } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
@@ -44,10 +49,12 @@ export function datastoreFault(
   clock: ControllerDependencies['clock'],
 ): DatastoreFault | undefined {
   const { namespace } = instance.metadata;
+  const host = hosts.get(instance.spec.host);
+  if (host === undefined || !hasLostDatastore(host)) return undefined;
   return datastoreFaultOf({
     vm,
     datastores: datastoresOf(instance, (volume) => volumes.get(`${namespace}/${volume}`)?.spec.datastoreName),
-    host: hosts.get(instance.spec.host),
+    host,
     hosts: hosts.list(),
     nowMs: clock.now().getTime(),
     choice: policyOf(cluster === undefined ? undefined : clusters.get(cluster), (name) => haPolicies.get(name)),
