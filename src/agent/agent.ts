@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
-import { hostFiles, readBootId } from '../host/index.ts';
+import { othersReachApi } from '../core/ha/isolation.ts';
+import { bootTimeMs, hostFiles, readBootId } from '../host/index.ts';
 import { EventRecorder, type KubeApi } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
 import { openSealed } from '../runtime/sealed.ts';
+import { whoAnswers } from '../runtime/who-answers.ts';
 import { countedLibvirt } from './counted-libvirt.ts';
 import { watchDatastores } from './datastores/datastores.ts';
 import { heartbeat } from './heartbeat/heartbeat.ts';
@@ -13,6 +15,8 @@ import { hostReport } from './host-report/host-report.ts';
 import { imagesController } from './images/controller.ts';
 import { agentInformers } from './informers.ts';
 import { Instances } from './instances/index.ts';
+import { IsolationOrders } from './isolation/orders.ts';
+import { watchIsolation } from './isolation/watch.ts';
 import { sealingKeyIn } from './sealing-key.ts';
 import { LeaseFolder } from './storage-lease/folder.ts';
 import { leaseReader } from './storage-lease/reader.ts';
@@ -60,6 +64,8 @@ export interface AgentOptions {
 }
 
 const LIBVIRT_RETRY_MS = 2_000;
+/** A peer that lives answers within milliseconds; it is asked again a second later. */
+const PEER_TIMEOUT_MS = 1_000;
 
 /**
  * Runs the agent of one host until the signal is aborted, or its lease on storage begins a new term: an agent serves one boot, or one
@@ -90,7 +96,12 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
   const kernelBootID = await readBootId();
   const bootID = folder.readState(kernelBootID)?.bootID ?? kernelBootID;
   const sealingKey = await sealingKeyIn(stateDirectory);
-  const datastores = await watchDatastores({ ...common, datastores: informers.datastores });
+  const datastores = await watchDatastores({
+    ...common,
+    datastores: informers.datastores,
+    reportedBefore: (name) => informers.hosts.get(host)?.status?.datastores.find((each) => each.name === name),
+    diskPaths: () => informers.instances.list().flatMap(({ spec }) => spec.disks.map(({ path }) => path)),
+  });
   const leases = leaseReader({
     ...common,
     datastores,
@@ -108,6 +119,20 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     clock,
     onError: (err) => log.debug({ err }, 'an event was not written'),
   });
+  const orders = await IsolationOrders.load(stateDirectory);
+  const contact = { atMs: clock.monotonicMs() };
+  const isolation = watchIsolation({
+    ...common,
+    hosts: informers.hosts,
+    orders,
+    apiSilentMs: () => clock.monotonicMs() - contact.atMs,
+    answers: async ({ address: peer, port: at }, signal) =>
+      (await whoAnswers(peer, at, AbortSignal.any([signal, AbortSignal.timeout(PEER_TIMEOUT_MS)]))) !== 'Nobody',
+    othersReachApi: () => othersReachApi(leases.answer()),
+    domainsLeft: () => instances.domainsLeft(),
+    yieldLease: () => folder.yieldLease(bootID),
+    events,
+  });
   const instances = await Instances.open({
     ...common,
     bootID,
@@ -117,6 +142,8 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     virtualization: virtualization.type,
     cpuFeatures: () => guestCpus.features(),
     portOf: (nic) => switches.portOf(nic),
+    storage: datastores,
+    isolation,
     mayStart: () => mayStart(folder, bootID),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
@@ -146,6 +173,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     certificate,
     incoming: instances.incoming,
     storageLease,
+    isolation,
   });
   const manager = new Manager({
     log,
@@ -155,11 +183,22 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     http: options.http,
     clock,
   });
-  const beat = heartbeat({ ...common, durationSeconds: options.leaseDurationSeconds });
+  const beat = heartbeat({
+    ...common,
+    durationSeconds: options.leaseDurationSeconds,
+    onRenewed: () => {
+      contact.atMs = clock.monotonicMs();
+      try {
+        folder.writeContact(bootTimeMs());
+      } catch (err) {
+        log.debug({ err }, 'cannot tell the lease keeper that the API server is reached');
+      }
+    },
+  });
   try {
     await together(
       stop,
-      [manager, instances, datastores, switches, certificate, report, beat, leases, storageLease].map(
+      [manager, instances, datastores, switches, certificate, report, beat, leases, storageLease, isolation].map(
         (part) => (signal) => part.run(signal),
       ),
     );

@@ -28,6 +28,34 @@ const HostFault = z
   .prefault({})
   .meta({ description: 'What is done when a host dies. Default: its VMs are restarted on other hosts at once.' });
 
+const DatastoreFault = z
+  .object({
+    action: z.enum(['None', 'Restart']).default('None').meta({
+      description:
+        'What becomes of a VM whose host has lost a datastore of its disks, while another host that could run it sees all of them. None (default): its guest waits for the datastore, and goes on when it is back. Restart: it is stopped on its host, and started on another one as soon as its host has confirmed that it is off.',
+    }),
+    delaySeconds: z.int().min(0, 'cannot be negative: 0 acts at once').max(LONGEST_DELAY_SECONDS).default(0).meta({
+      description:
+        'How long a datastore may take to come back before its VMs are moved, in seconds, counted from the moment that the host noticed the loss. Default 0.',
+    }),
+    allPathsDownSeconds: z
+      .int()
+      .min(0, 'cannot be negative: 0 waits no longer than after a permanent loss')
+      .max(LONGEST_DELAY_SECONDS)
+      .default(140)
+      .meta({
+        description:
+          'How much longer that is, in seconds, where the datastore is not known to be gone for good but does not answer (all paths down), as its paths often come back. Default 140.',
+      }),
+  })
+  .prefault({})
+  .meta({ description: 'What is done when a host loses a datastore. Default: nothing.' });
+
+const IsolationResponse = z.enum(['LeavePoweredOn', 'Shutdown', 'PowerOff']).default('LeavePoweredOn').meta({
+  description:
+    'What a host does with its VMs when it alone is cut off: neither the API server nor another host answers it, while it sees on shared storage that another host does reach the API server (which takes the lease keeper on the hosts). LeavePoweredOn (default): they run on. Shutdown: guests are shut down, and powered off after their grace period, 300 s at most. PowerOff: at once. Where fencing.order has StorageLease, the host gives its lease up when all are off, so that they run elsewhere; it serves again when it is back. Hosts that see nobody carry on, and so do all when the API server is down or the whole network.',
+});
+
 const FailureDetection = withRules(
   z.object({
     suspectAfterSeconds: z
@@ -114,6 +142,8 @@ const Restart = z
 const HAPolicySpec = z
   .object({
     hostFault: HostFault,
+    datastoreFault: DatastoreFault,
+    isolationResponse: IsolationResponse,
     failureDetection: FailureDetection.prefault({}).meta({
       description: 'How soon a host counts as dead. Default: after 8 s.',
     }),

@@ -8,6 +8,41 @@ import { HostAvailability } from './host-availability.ts';
 import { HostPower } from './host-power.ts';
 import { MAX_LEASE_DATASTORES } from './storage-lease.ts';
 
+/** How a host has lost a datastore. */
+export const DatastoreLossReason = z.enum(['PermanentlyLost', 'AllPathsDown']);
+export type DatastoreLossReason = z.output<typeof DatastoreLossReason>;
+
+/** What a host does that is cut off. */
+export const HostIsolation = z
+  .object({
+    response: z
+      .enum(['LeavePoweredOn', 'Shutdown', 'PowerOff'])
+      .meta({ description: 'What becomes of its VMs when it alone is cut off (HAPolicy.spec.isolationResponse).' }),
+    yieldLease: z.boolean().meta({
+      description:
+        'Whether it gives up its lease on storage once its VMs are off, so that others may start them. It starts none in this boot then, or in this term of it.',
+    }),
+    peers: z
+      .array(
+        z.object({
+          name: z.string().max(253).meta({ description: 'The host.' }),
+          address: z.string().max(64).meta({ description: 'IP address of its agent.' }),
+          port: z.int().min(1).max(65535).meta({ description: 'TCP port of its agent.' }),
+        }),
+      )
+      .max(8)
+      .meta({
+        description: 'Hosts of its Cluster that it asks whether it is cut off from all.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      }),
+  })
+  .meta({
+    description:
+      'What the host does when it is cut off, since it cannot be told then; written by the operator, kept by the agent. Absent: its Cluster has no high availability, and VMs run on.',
+  });
+export type HostIsolation = z.output<typeof HostIsolation>;
+
 /** Most VMs that an evacuation lists. */
 export const MAX_BLOCKED = 64;
 
@@ -204,6 +239,19 @@ const HostStatus = z
               'Free space, in bytes, rounded down (to 1 GiB, on a small file system to 1/64 of it) so that the object changes seldom. Absent: not known.',
           }),
           message: z.string().max(1024).default('').meta({ description: 'Why it cannot be used, empty where it can.' }),
+          loss: z
+            .object({
+              reason: DatastoreLossReason.meta({
+                description:
+                  'PermanentlyLost: the directory or what lies behind it is gone, and does not come back by itself. AllPathsDown: it does not answer.',
+              }),
+              since: z.string().max(64).meta({ description: 'When the host noticed it (RFC 3339).' }),
+            })
+            .optional()
+            .meta({
+              description:
+                'How its disks were lost to the host, by which HAPolicy.spec.datastoreFault acts. Absent: they were not, or what keeps it from being used is no loss (such as a refused access).',
+            }),
         }),
       )
       .max(256)
@@ -320,6 +368,7 @@ const HostStatus = z
       description: 'What its BMC read last; written by the operator. Absent: it has none, or none that answers.',
     }),
     availability: HostAvailability.optional(),
+    isolation: HostIsolation.optional(),
     conditions: Conditions,
   })
   .meta({ description: 'What the host is and has; written by its agent. Absent: not reported yet.' });
@@ -341,6 +390,8 @@ export const Host = defineKind({
       'The host can present the CPU baseline of its Cluster. False: it gets no VMs of the Cluster; the message names the CPU features that it lacks.',
     FencingReady:
       'The host can be proven to be off if it dies: its BMC answers, and is the one of this machine. False: its VMs would wait for an administrator; the message says what to mend.',
+    Isolated:
+      'The host alone has lost the API server and all other hosts. It cannot say so while that lasts (see status.availability): False with reason WasIsolated says what it did with its VMs then.',
     KVMAvailable: 'Guests run with KVM. False: they are emulated, which is slow; the message says why.',
   },
   rules: [

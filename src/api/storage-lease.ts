@@ -22,6 +22,8 @@ export const LeaseRecord = z.object({
   selfFenceMs: z.int().min(1).max(3_600_000),
   /** After how long without being fed the watchdog resets the host, in milliseconds. 0: there is none, and so no proof. */
   watchdogMs: z.int().min(0).max(3_600_000),
+  /** Its agent has reached the API server a moment ago. Absent: it has not, or there is no agent. */
+  reachesApi: z.boolean().optional(),
   /** Identities of the datastores that it is written to, sorted; a write to one of them is enough. The same all through a boot. */
   datastores: z.array(z.string().min(1).max(64)).min(1).max(MAX_LEASE_DATASTORES),
 });

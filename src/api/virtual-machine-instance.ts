@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type CelRule, immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
+import { DatastoreLossReason } from './host.ts';
 import { ProofMethod } from './host-availability.ts';
 import { FailedStart, GaveUp, MAX_RESTART_ATTEMPTS } from './recovery.ts';
 import { InstanceMigration, Sealed } from './virtual-machine-instance-migration.ts';
@@ -137,11 +138,13 @@ const InstanceSpec = withRules(
         bootID: z.string().max(64).optional().meta({
           description: 'Boot of that host that is proven to be over. Absent: it had never begun to start it.',
         }),
-        proof: z.enum([...ProofMethod.options, 'NeverStarted']).meta({
+        proof: z.enum([...ProofMethod.options, 'NeverStarted', 'HostConfirmed']).meta({
           description:
-            'By what nothing of it runs there. NeverStarted: a host begins no VM before it has said so here, and it had not.',
+            'By what nothing of it runs there. HostConfirmed: that host has stopped it and said so. NeverStarted: a host begins no VM before it has said so here, and it had not.',
         }),
-        detectedAt: z.string().max(64).meta({ description: "When that host's silence was noticed (RFC 3339)." }),
+        detectedAt: z.string().max(64).meta({
+          description: "When that host's silence, or its loss of a datastore, was noticed (RFC 3339).",
+        }),
         fencedAt: z.string().max(64).optional().meta({
           description: 'When it was proven to be off (RFC 3339). Absent: nothing had to be proven.',
         }),
@@ -155,7 +158,19 @@ const InstanceSpec = withRules(
         gaveUp: GaveUp.optional(),
       })
       .optional()
-      .meta({ description: 'The last failover: why the host before was left without its word. Absent: none.' }),
+      .meta({ description: 'The last failover: why the host before was left. Absent: none.' }),
+    datastoreFault: z
+      .object({
+        datastoreName: ObjectName.meta({ description: 'Datastore that the host has lost.' }),
+        reason: DatastoreLossReason.meta({ description: 'How.' }),
+        detectedAt: z.string().max(64).meta({ description: 'When the host noticed it (RFC 3339).' }),
+        decidedAt: z.string().max(64).meta({ description: 'When the VM was to be stopped for it (RFC 3339).' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Why the domain shall be off although the VM is to run: its host has lost a datastore, and it is started on another host once this one has confirmed that it is off. Absent: nothing of the kind.',
+      }),
   }),
   {
     rule: 'self.epoch >= oldSelf.epoch',

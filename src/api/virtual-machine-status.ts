@@ -68,7 +68,10 @@ export const VirtualMachineStatus = z
       .object({
         from: z.string().max(253).meta({ description: 'Host that had it.' }),
         to: z.string().max(253).meta({ description: 'Host that was given it.' }),
-        detectedAt: z.string().max(64).meta({ description: "When the host's silence was noticed (RFC 3339)." }),
+        detectedAt: z
+          .string()
+          .max(64)
+          .meta({ description: "When the host's silence, or its loss of a datastore, was noticed (RFC 3339)." }),
         fencedAt: z.string().max(64).optional().meta({
           description: 'When it was proven to be off (RFC 3339). Absent: the VM had never begun to run there.',
         }),
@@ -80,11 +83,14 @@ export const VirtualMachineStatus = z
           .meta({ description: 'When it ran there (RFC 3339). Absent: it does not yet.' }),
         proof: z.string().max(64).meta({
           description:
-            'By what nothing of it ran any more on the host before: BMC, StorageLease, Administrator, or NeverStarted (it had never begun to start it).',
+            'By what nothing of it ran any more on the host before: BMC, StorageLease, Administrator, HostConfirmed (that host has stopped it and said so), or NeverStarted (it had never begun to start it).',
         }),
       })
       .optional()
-      .meta({ description: 'The last time that it was started elsewhere because its host had died. Absent: never.' }),
+      .meta({
+        description:
+          'The last time that it was started elsewhere because its host had died, or had lost a datastore. Absent: never.',
+      }),
     recovery: Recovery.optional(),
     conditions: Conditions,
   })

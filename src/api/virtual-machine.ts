@@ -161,6 +161,8 @@ export const VirtualMachine = defineKind({
     Migratable:
       'The VM can be moved to another host while it runs, once that has room. False: the reason says what is in the way.',
     RulesSatisfied: 'The VM is where the RuleGroups in effect want it. False: the message names those that it breaks.',
+    StorageReachable:
+      'The host sees the datastores of all disks of the VM. False: the message says which one it has lost, and what is done about it.',
     HAProtected: 'The VM would run elsewhere if its host died. False: the reason says what is in the way.',
     DependenciesReady:
       'The VMs that it depends on are ready, so that it could be run elsewhere at once. False: the reason says which is not, or that they depend on each other in a circle. Absent: it depends on none.',

@@ -9,6 +9,7 @@ export const FIELD_MANAGERS = {
   hostCertificate: 'drover-operator-hostcertificate',
   host: 'drover-operator-host',
   hostWatch: 'drover-operator-host-watch',
+  isolation: 'drover-operator-isolation',
   image: 'drover-operator-image',
   migration: 'drover-operator-migration',
   portGroup: 'drover-operator-portgroup',

@@ -55,6 +55,7 @@ export function createInformers(client: KubeApi, clock: Clock, onError: (error: 
         FIELD_MANAGERS.evacuation,
         FIELD_MANAGERS.hostCertificate,
         FIELD_MANAGERS.hostWatch,
+        FIELD_MANAGERS.isolation,
         FIELD_MANAGERS.fencingReady,
       ],
     }),

@@ -9,6 +9,7 @@ import { type AskAgent, askAgent } from './ha/ask-agent.ts';
 import { type OpenDevice, openDevice } from './ha/bmc.ts';
 import { failoverController } from './ha/failover.ts';
 import { fencingReadyController } from './ha/fencing-ready.ts';
+import { isolationController } from './ha/isolation.ts';
 import { haPolicyController } from './ha/policy.ts';
 import { hostWatchController } from './ha/watch.ts';
 import { hostCertificateController } from './host/certificate.ts';
@@ -128,6 +129,7 @@ export function operatorControllers(
     hostController(deps),
     hostWatchController(deps),
     imageController(deps),
+    isolationController(deps),
     migrationController(deps),
     portGroupController(deps),
     ruleGroupController(deps),

@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { LeaseRecord } from '../api/storage-lease.ts';
 import { DatastoreError } from './datastore/error.ts';
 import { inDirectory, NoDirectoryError, type Root, requirePlainName } from './datastore/places.ts';
+import { BLOCK_BYTES, direct, unlessDirect } from './direct-io.ts';
 import { isSystemError } from './durable-file.ts';
 
 const DIRECTORY = 'leases';
 /** A Host's name: a DNS subdomain. */
 const PLAIN_HOST = /^[a-z0-9][a-z0-9.-]*$/;
 const MAGIC = 'drover-lease 1';
-/** One block of every disk and file system in use, so that a write is one request. */
-const BLOCK_BYTES = 4096;
 
 /** A record as its file holds it: what it is, the SHA-256 of the JSON, the JSON, spaces up to one block. */
 export function formatLease(record: LeaseRecord): Buffer {
@@ -135,49 +134,6 @@ async function openToWrite(path: string): Promise<{ readonly file: FileHandle; r
   } catch (error) {
     throw unlessDirect(error);
   }
-}
-
-function unlessDirect(error: unknown): unknown {
-  if (!isSystemError(error, 'EINVAL')) return error;
-  const message = 'its file system has no direct I/O (O_DIRECT), without which a lease on it says nothing';
-  return new DatastoreError('Refused', message, { cause: error });
-}
-
-/** Twice a block holds an aligned one wherever it begins. */
-const space = Buffer.alloc(2 * BLOCK_BYTES);
-/** Where in `space` it was found to begin. */
-let aligned = 0;
-/** What memory is aligned to at least; direct I/O asks for a page at most. */
-const STEP_BYTES = 8;
-let turn: Promise<unknown> = Promise.resolve();
-
-/**
- * Direct I/O takes memory from aligned addresses only, and JavaScript does not tell addresses: the kernel is asked, by trying, once
- * for each process. The buffer is in use by one call at a time.
- */
-async function direct<T>(io: (buffer: Buffer) => Promise<{ readonly bytes: number; readonly result: T }>): Promise<T> {
-  const mine = turn.then(() => tryEachStart(io));
-  turn = mine.catch(() => undefined);
-  return await mine;
-}
-
-async function tryEachStart<T>(
-  io: (buffer: Buffer) => Promise<{ readonly bytes: number; readonly result: T }>,
-): Promise<T> {
-  const starts = Array.from({ length: BLOCK_BYTES / STEP_BYTES }, (_, step) => step * STEP_BYTES);
-  let refused: unknown;
-  for (const start of [aligned, ...starts]) {
-    try {
-      const { bytes, result } = await io(space.subarray(start, start + BLOCK_BYTES));
-      // At the end of a file any address is taken.
-      if (bytes === BLOCK_BYTES) aligned = start;
-      return result;
-    } catch (error) {
-      if (!isSystemError(error, 'EINVAL')) throw error;
-      refused = error;
-    }
-  }
-  throw unlessDirect(refused);
 }
 
 function digest(data: string | Buffer): string {

@@ -84,6 +84,8 @@ function haPolicy(): KubeObject {
     'HAPolicy',
     {
       hostFault: { action: 'Restart', delaySeconds: 60 },
+      datastoreFault: { action: 'Restart', delaySeconds: 60, allPathsDownSeconds: 140 },
+      isolationResponse: 'Shutdown',
       failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
       fencing: { order: ['BMC', 'StorageLease'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
       restart: { maxConcurrentPerHost: 8, maxAttempts: 5, timeoutSeconds: 300 },
@@ -131,6 +133,12 @@ function host(bmc: object): KubeObject {
       versions: { libvirt: '9.0.0', qemu: '7.2.0', agent: '0.1.0', kernel: '6.1.0' },
       datastores: [
         { name: 'shared', available: true, id: '4f1c2d3e', capacityBytes: 2 ** 40, freeBytes: 2 ** 39, message: '' },
+        {
+          name: 'lost',
+          available: false,
+          message: 'it does not answer',
+          loss: { reason: 'AllPathsDown', since: '2026-04-02T03:04:05Z' },
+        },
       ],
       switches: [{ name: 'lan', available: false, message: 'there is no interface eth1' }],
       foreignDomains: [{ uuid: 'f0', name: 'other', state: 'running' }],
@@ -138,6 +146,11 @@ function host(bmc: object): KubeObject {
       nodeCordoned: true,
       systemUUID: '4f1c2d3e-0000-4000-8000-000000000001',
       powerState: 'Off',
+      isolation: {
+        response: 'Shutdown',
+        yieldLease: true,
+        peers: [{ name: 'host-2', address: '192.0.2.12', port: 9443 }],
+      },
       storageLease: {
         state: 'Held',
         selfFenceSeconds: 14,
@@ -422,6 +435,12 @@ function instance(): KubeObject {
         epoch: 1,
         tried: [failedStart],
         gaveUp: { at: '2026-01-02T03:04:07Z', generation: 1, restartedAt: '', hosts: ['host-1'] },
+      },
+      datastoreFault: {
+        datastoreName: 'shared',
+        reason: 'PermanentlyLost',
+        detectedAt: '2026-01-02T03:04:00Z',
+        decidedAt: '2026-01-02T03:04:15Z',
       },
     },
     instanceStatus(),

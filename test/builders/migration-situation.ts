@@ -63,6 +63,7 @@ export function migrationSituation({
         status: { conditions: [], host: 'h1', phase, observedEpoch: 1, ...(cpu && { cpu }) },
       }),
       isProvenOff: false,
+      datastoreFault: undefined,
       references: { volumes: new Map([['root', readyVolume('root')]]), portGroups: new Map(), volumeUsers: new Map() },
       cluster: { ok: true, cluster: 'main' },
       cpuModel: NO_MATCH,

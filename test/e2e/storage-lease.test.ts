@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
-import { Guard } from '../lab/host/guard.ts';
 import { SHARED_DATASTORE_PATH } from '../lab/host/host-files.ts';
-import type { LabHost } from '../lab/host/lab-host.ts';
-import { CHECKOUT } from './setup.ts';
+import { LeaseKeepers } from './lease-keepers.ts';
 import { guestVM, Story } from './story.ts';
 
 let story: Story;
-const guards = new Map<string, Guard>();
+let keepers: LeaseKeepers;
 
 beforeAll(async () => {
   story = await Story.open();
+  keepers = new LeaseKeepers(story);
   await story.hostsReady();
   await story.apply({
     apiVersion: 'drover.dev/v1alpha1',
@@ -19,11 +18,11 @@ beforeAll(async () => {
     spec: { fencing: { order: ['StorageLease'] } },
   });
   await patchCluster({ ha: { enabled: true, policyName: 'by-lease' } });
-  await Promise.all(story.lab.hosts.map(guard));
+  await Promise.all(story.lab.hosts.map((host) => keepers.guard(host)));
 });
 
 afterAll(async () => {
-  for (const each of guards.values()) await each.end();
+  await keepers.end();
   await patchCluster({ ha: null });
   await story.kubectl(['delete', 'hapolicy', 'by-lease', '--ignore-not-found']);
   await story.hostsReady();
@@ -33,16 +32,6 @@ afterAll(async () => {
 
 const patchCluster = (spec: object) =>
   story.kubectl(['patch', 'cluster', 'lab', '--type=merge', '--patch', JSON.stringify({ spec })]);
-
-/** Gives a host a watchdog and a keeper, and waits until its silence would prove something. */
-async function guard(host: LabHost): Promise<void> {
-  // Its end takes the socket away, so it comes first.
-  guards.get(host.name)?.watchdog.close();
-  guards.set(host.name, await Guard.start(host, CHECKOUT));
-  await story.when(Host, { name: host.name }, 'to be ready to be fenced', ({ status }) =>
-    Boolean(status?.conditions.some(({ type, reason }) => type === 'FencingReady' && reason === 'StorageLeaseHeld')),
-  );
-}
 
 describe('a host without BMC', () => {
   let host = '';
@@ -60,7 +49,7 @@ describe('a host without BMC', () => {
     await new Promise((resolve) => setTimeout(resolve, 40_000));
     await stateOfHost('Isolated');
     expect(await story.domains()).toContainEqual({ host, domain: 'default_leased' });
-    expect(guards.get(host)?.watchdog.resets).toBe(0);
+    expect(keepers.resetsOf(host)).toBe(0);
     await story.lab.heal(host);
     await stateOfHost('Online');
     expect((await story.vm('leased')).status?.epoch).toBe(1);
@@ -81,7 +70,7 @@ describe('a host without BMC', () => {
   it('is back with its next boot', async () => {
     await story.lab.powerOn(host);
     await stateOfHost('Online');
-    await guard(story.lab.host(host));
+    await keepers.guard(story.lab.host(host));
   });
 
   it('that loses its storage ends its VMs and says so: they run elsewhere, and it serves again without a reboot', async () => {
@@ -114,6 +103,6 @@ describe('a host without BMC', () => {
     expect((await story.running('again')).status?.host).toBe(host);
     await story.says(host, 'again', /counter=/);
     expect((await story.booted('stranded', [host, status?.host ?? ''], 2)).verdict).toEqual({ ok: true });
-    expect(guards.get(host)?.watchdog.resets).toBe(0);
+    expect(keepers.resetsOf(host)).toBe(0);
   });
 });

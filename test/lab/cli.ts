@@ -68,6 +68,10 @@ hostVerb('kill-host', 'everything in the host dies at once, as when its power fa
 );
 hostVerb('cut', 'unplug every network cable of the host', (lab, name) => lab.cut(name));
 hostVerb('heal', 'plug them in again', (lab, name) => lab.heal(name));
+hostVerb('lose-datastore', 'take the shared datastore away from the host alone, until its next boot', (lab, name) =>
+  lab.loseDatastore(name),
+);
+hostVerb('bring-datastore-back', 'mount it again', (lab, name) => lab.bringDatastoreBack(name));
 hostVerb('freeze', 'the host hangs with its power on: nothing in it runs, and nothing answers', (lab, name) =>
   lab.freeze(name),
 );

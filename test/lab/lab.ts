@@ -71,6 +71,15 @@ export class Lab {
     await this.host(name).heal();
   }
 
+  /** The host alone does not see the shared datastore any more, until `bringDatastoreBack` or its next boot. */
+  async loseDatastore(name: string): Promise<void> {
+    await this.host(name).loseDatastore();
+  }
+
+  async bringDatastoreBack(name: string): Promise<void> {
+    await this.host(name).bringDatastoreBack();
+  }
+
   /** The host hangs: nothing in it runs, nothing answers for it, and it keeps its power. */
   async freeze(name: string): Promise<void> {
     await this.host(name).freeze();

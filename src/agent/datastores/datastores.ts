@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { Gauge } from 'prom-client';
 import type { Datastore } from '../../api/datastore.ts';
 import type { HostStatus } from '../../api/host.ts';
+import { type DatastoreLoss, type FailedLook, lossAfter } from '../../core/ha/datastore-loss.ts';
 import { DatastoreError, DatastoreFiles, type VerbResult } from '../../host/index.ts';
 import type { SharedInformer } from '../../kube/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
@@ -17,8 +18,14 @@ export interface DatastoresDependencies {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** How often each directory is looked at. Absent: 30 s. */
+  /** What `Host.status` said of a Datastore before, also through an agent before this one. */
+  readonly reportedBefore: (name: string) => HostDatastore | undefined;
+  /** Paths of the disks of the host's VMs. A Datastore that holds any of them is looked at more often. */
+  readonly diskPaths: () => readonly string[];
+  /** How often each directory is looked at. Absent: 10 s. */
   readonly probeIntervalMs?: number;
+  /** The same where VMs of this host have disks. Absent: 2 s. */
+  readonly probeInUseIntervalMs?: number;
   /** How long a file system may take to answer. Absent: 10 s. */
   readonly timeoutMs?: number;
 }
@@ -40,6 +47,8 @@ export interface Datastores {
   readonly complete: Promise<void>;
   /** Whether the host can work on the Datastore now. */
   access(name: string): DatastoreAccess;
+  /** The Datastore of a disk that the host has lost. Undefined: it was not lost, or the disk lies on none. */
+  lostDatastoreOf(diskPath: string): string | undefined;
   /** Calls the listener when `report()` would say something else. Returns how to stop that. */
   onChange(listener: () => void): () => void;
 }
@@ -54,9 +63,12 @@ interface Watched {
   lookAgain: boolean;
   access: DatastoreAccess;
   shown: HostDatastore | undefined;
+  loss: DatastoreLoss | undefined;
 }
 
-const PROBE_INTERVAL_MS = 30_000;
+const PROBE_INTERVAL_MS = 10_000;
+/** Less than the time after which the process that looks ends for want of work (`DatastoreFiles`): it is not started anew each time. */
+const PROBE_IN_USE_INTERVAL_MS = 2_000;
 const TIMEOUT_MS = 10_000;
 
 /** Watches the directories of all Datastores; each is looked at alone, so that one that hangs delays no other. */
@@ -93,6 +105,7 @@ class DatastoreWatch implements Datastores {
     const stopListening = datastores.onChange(() => void this.#lookAtAll());
     try {
       await datastores.synced(signal);
+      void this.#lookAtThoseInUse(signal);
       while (!signal.aborted) {
         await this.#known.keepOnly(new Set(datastores.list().map(({ metadata }) => metadata.uid)));
         void this.#lookAtAll().then(this.#first.resolve);
@@ -121,6 +134,23 @@ class DatastoreWatch implements Datastores {
     return () => this.#listeners.delete(listener);
   }
 
+  lostDatastoreOf(diskPath: string): string | undefined {
+    const holder = this.#deps.datastores.list().find(({ spec }) => liesBelow(diskPath, spec.path));
+    const name = holder?.metadata.name;
+    return name !== undefined && this.#watched.get(name)?.loss !== undefined ? name : undefined;
+  }
+
+  /** What guests wait for is found soon; a directory that nothing uses is worth no process that stays. */
+  async #lookAtThoseInUse(signal: AbortSignal): Promise<void> {
+    const { datastores, diskPaths, clock, probeInUseIntervalMs = PROBE_IN_USE_INTERVAL_MS } = this.#deps;
+    while (!signal.aborted) {
+      const paths = diskPaths();
+      const inUse = datastores.list().filter(({ spec }) => paths.some((path) => liesBelow(path, spec.path)));
+      for (const datastore of inUse) void this.#look(datastore);
+      await clock.sleep(probeInUseIntervalMs, signal).catch(() => undefined);
+    }
+  }
+
   async #lookAtAll(): Promise<void> {
     const datastores = this.#deps.datastores.list();
     const uids = new Set(datastores.map(({ metadata }) => metadata.uid));
@@ -144,11 +174,12 @@ class DatastoreWatch implements Datastores {
     watched.looking = true;
     watched.lookAgain = false;
     try {
-      const { access, shown } = await this.#judge(datastore, watched);
+      const { access, shown, failed } = await this.#judge(datastore, watched);
       // It was deleted while its file system took its time.
       if (this.#watched.get(name) !== watched) return;
       watched.access = access;
-      this.#show(name, watched, shown);
+      watched.loss = failed && lossAfter(watched.loss, failed, this.#deps.clock.now().getTime());
+      this.#show(name, watched, { ...shown, ...(watched.loss && { loss: shownLoss(watched.loss) }) });
     } finally {
       watched.looking = false;
       const latest = this.#deps.datastores.get(name);
@@ -159,7 +190,8 @@ class DatastoreWatch implements Datastores {
   #begin(name: string, uid: string): Watched {
     const files = new DatastoreFiles({ timeoutMs: this.#deps.timeoutMs ?? TIMEOUT_MS });
     const access = { ok: false, message: `Datastore ${name} was not looked at yet` } as const;
-    const watched: Watched = { uid, files, looking: false, lookAgain: false, access, shown: undefined };
+    const loss = lossIn(this.#deps.reportedBefore(name));
+    const watched: Watched = { uid, files, looking: false, lookAgain: false, access, shown: undefined, loss };
     this.#watched.set(name, watched);
     return watched;
   }
@@ -167,7 +199,7 @@ class DatastoreWatch implements Datastores {
   async #judge(
     { metadata, spec, status }: Datastore,
     { uid, files, shown }: Watched,
-  ): Promise<{ access: DatastoreAccess; shown: HostDatastore }> {
+  ): Promise<{ access: DatastoreAccess; shown: HostDatastore; failed?: FailedLook }> {
     const { name } = metadata;
     const facts = { shared: spec.shared, fixedId: status?.id, knownId: this.#known.get(uid) };
     try {
@@ -180,12 +212,14 @@ class DatastoreWatch implements Datastores {
           ? { ok: true, root: spec.path, identity: verdict.identity, files }
           : { ok: false, message: `Datastore ${name} (${spec.path}): ${verdict.message}` },
         shown: { name, available, message: available ? '' : verdict.message, ...spaceOf(space, shown) },
+        ...(!available && { failed: { failure: 'WrongIdentity' } }),
       };
     } catch (error) {
       const message = messageOf(spec.path, error);
       return {
         access: { ok: false, message: `Datastore ${name}: ${message}` },
         shown: { name, available: false, message },
+        failed: failedLook(error),
       };
     }
   }
@@ -193,9 +227,9 @@ class DatastoreWatch implements Datastores {
   #show(name: string, watched: Watched, shown: HostDatastore): void {
     const before = watched.shown;
     watched.shown = shown;
-    if (before?.available !== shown.available || before.message !== shown.message) {
-      const { available, message } = shown;
-      this.#deps.log[available ? 'info' : 'warn']({ datastore: name, available, message }, 'datastore looked at');
+    const { available, message, loss } = shown;
+    if (before?.available !== available || before.message !== message || before.loss?.reason !== loss?.reason) {
+      this.#deps.log[available ? 'info' : 'warn']({ datastore: name, available, loss, message }, 'datastore looked at');
     }
     if (JSON.stringify(before) !== JSON.stringify(shown)) this.#tell();
   }
@@ -220,4 +254,21 @@ function messageOf(path: string, error: unknown): string {
     0,
     1024,
   );
+}
+
+function failedLook(error: unknown): FailedLook {
+  return error instanceof DatastoreError ? { failure: error.failure, code: error.code } : { failure: 'Failed' };
+}
+
+function shownLoss({ reason, sinceMs }: DatastoreLoss): NonNullable<HostDatastore['loss']> {
+  return { reason, since: new Date(sinceMs).toISOString() };
+}
+
+/** An agent that was restarted goes on counting. */
+function lossIn(shown: HostDatastore | undefined): DatastoreLoss | undefined {
+  return shown?.loss && { reason: shown.loss.reason, sinceMs: Date.parse(shown.loss.since) };
+}
+
+function liesBelow(path: string, directory: string): boolean {
+  return path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 }

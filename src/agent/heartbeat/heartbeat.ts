@@ -14,6 +14,8 @@ export interface HeartbeatDependencies {
   readonly durationSeconds?: number;
   /** Absent: 3 s, or a third of a duration that is shorter than 9 s. */
   readonly intervalMs?: number;
+  /** Told of each renewal that the API server has taken. */
+  readonly onRenewed?: () => void;
   /** Tells for how long the process could not attend to its heartbeat. Absent: Node's own. */
   readonly lag?: EventLoopLag;
   readonly clock: Clock;
@@ -77,6 +79,7 @@ export function heartbeat(deps: HeartbeatDependencies): Heartbeat {
         if (failures > 0) deps.log.info({ failures }, 'the lease is renewed again');
         failures = 0;
         renewals.succeeded();
+        deps.onRenewed?.();
       } catch (error) {
         if (signal.aborted) break;
         failures++;

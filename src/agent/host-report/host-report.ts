@@ -4,7 +4,7 @@ import { API_VERSION } from '../../api/common/names.ts';
 import { Host, type HostStatus } from '../../api/host.ts';
 import { type KubeApi, KubeError, type SharedInformer } from '../../kube/index.ts';
 import { isTransportError, type Libvirt, LibvirtError } from '../../libvirt/index.ts';
-import type { Clock, Metrics } from '../../runtime/index.ts';
+import type { Clock, ConditionInput, Metrics } from '../../runtime/index.ts';
 import type { CertificateReport } from '../host-certificate.ts';
 import { Repeat } from '../repeat.ts';
 import { writeStatus } from '../write-status.ts';
@@ -41,6 +41,7 @@ export interface HostReportDependencies {
   readonly certificate: Reporting<CertificateReport>;
   readonly incoming: Reporting<HostStatus['incomingMigrations']>;
   readonly storageLease: Reporting<HostStatus['storageLease']>;
+  readonly isolation: Reporting<ConditionInput>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -90,6 +91,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
           incomingMigrations: deps.incoming.report(),
           certificate: deps.certificate.report(),
           storageLease: deps.storageLease.report(),
+          isolation: deps.isolation.report(),
         },
         deps.clock.now(),
       );
@@ -112,6 +114,7 @@ export function hostReport(deps: HostReportDependencies): HostReport {
       deps.domains.onChange(wake),
       deps.certificate.onChange(wake),
       deps.storageLease.onChange(wake),
+      deps.isolation.onChange(wake),
       // Somebody waits for it, to begin a migration.
       deps.incoming.onChange(() => repeat.wakeAtOnce()),
       deps.libvirt.on('connected', wake),

@@ -20,6 +20,8 @@ export interface HostObservation {
   /** By what other hosts know it. */
   readonly certificate: CertificateReport;
   readonly incomingMigrations: HostStatus['incomingMigrations'];
+  /** Whether it was cut off from all others. */
+  readonly isolation: ConditionInput;
   /** Absent: none is held with a watchdog. */
   readonly storageLease: HostStatus['storageLease'];
 }
@@ -31,7 +33,7 @@ const MAX_INCOMING = 64;
 /** Pure: the status that says it. Transition times follow from the status before. */
 export function hostStatus(host: Host, seen: HostObservation, now: Date): HostStatus {
   const observedGeneration = host.metadata.generation;
-  const conditions = [readyOf(seen), kvmAvailableOf(seen), migrationReadyOf(seen)].map((condition) => ({
+  const conditions = [readyOf(seen), kvmAvailableOf(seen), migrationReadyOf(seen), seen.isolation].map((condition) => ({
     ...condition,
     observedGeneration,
   }));

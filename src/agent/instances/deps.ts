@@ -5,6 +5,8 @@ import type { HostFiles } from '../../host/index.ts';
 import type { EventRecorder, KubeApi, SharedInformer } from '../../kube/index.ts';
 import type { Libvirt } from '../../libvirt/index.ts';
 import type { Clock, Metrics } from '../../runtime/index.ts';
+import type { Datastores } from '../datastores/datastores.ts';
+import type { IsolationWatch } from '../isolation/watch.ts';
 import type { StartVerdict } from '../storage-lease/start-gate.ts';
 
 /** Index of instances by the UUID of their domain. */
@@ -28,6 +30,10 @@ export interface InstancesDeps {
   readonly cpuFeatures: () => Promise<readonly string[]>;
   /** Makes sure that the bridge of a NIC is there. @throws CodedError when it cannot be. */
   readonly portOf: (nic: InstanceNic) => Promise<NicPort>;
+  /** What an isolated host does with its VMs, whatever their intents say. */
+  readonly isolation: Pick<IsolationWatch, 'stop' | 'onChange'>;
+  /** What the host has lost of what disks lie on. */
+  readonly storage: Pick<Datastores, 'lostDatastoreOf' | 'onChange'>;
   /** Whether the host's lease on storage lets a guest start. @throws Error when that is not known. */
   readonly mayStart: () => StartVerdict;
   /** Opens user-data that was sealed for this host; see `openSealed`. @throws Error when it cannot be opened. */

@@ -17,6 +17,7 @@ import { Listing } from './listing.ts';
 import { Memories } from './memory.ts';
 import { instanceMetrics } from './metrics.ts';
 import { ownEntry } from './observe.ts';
+import { FIRST_RESUME_MS } from './perform.ts';
 import { reconcileInstance, type Scope } from './reconcile.ts';
 import { RunRecords } from './run-records.ts';
 import { prepareArrival, type StartUnderWay } from './start-domain.ts';
@@ -102,6 +103,8 @@ export class Instances {
       outgoing,
       observer: {
         outgoing,
+        storage: deps.storage,
+        isolation: deps.isolation,
         host: deps.host,
         bootID: deps.bootID,
         table: this.#table,
@@ -143,6 +146,10 @@ export class Instances {
     const ends = [
       libvirt.on('disconnected', () => this.#table.outdate()),
       libvirt.on('eventsMissed', () => this.#listing.soon()),
+      this.#deps.storage.onChange(() => this.#onStorage()),
+      this.#deps.isolation.onChange(() => {
+        for (const key of this.#deps.instances.keys()) this.controller.enqueue(key);
+      }),
       await followDomainEvents({
         libvirt,
         table: this.#table,
@@ -201,6 +208,27 @@ export class Instances {
     const entry = this.#table.byName(domainName({ namespace, name }));
     if (entry?.identity === undefined) return undefined;
     return entry.identity.virtualMachineUID === instance?.spec.virtualMachineUID ? undefined : entry;
+  }
+
+  /** Domains of Drover that are there. Undefined: libvirt has not told. */
+  domainsLeft(): number | undefined {
+    return this.#table.isCurrent
+      ? this.#table.list().filter(({ identity }) => identity !== undefined).length
+      : undefined;
+  }
+
+  /** Guests that wait for storage go on as soon as it is back, and not at the end of a pause that grew while it was away. */
+  #onStorage(): void {
+    for (const instance of this.#deps.instances.list()) {
+      const key = keyOf(instance);
+      const memory = this.#memories.find(key);
+      if (memory?.resume === undefined) continue;
+      const isLost = instance.spec.disks.some(({ path }) => this.#deps.storage.lostDatastoreOf(path) !== undefined);
+      if (memory.resume.storageIsLost && !isLost) {
+        memory.resume = { atMs: this.#deps.clock.now().getTime(), intervalMs: FIRST_RESUME_MS };
+      }
+      this.controller.enqueue(key);
+    }
   }
 
   #onStop({ identity }: DomainEntry, stop: Stop): void {

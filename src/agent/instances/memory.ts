@@ -14,7 +14,12 @@ export interface InstanceMemory {
   /** Starts refused in a row. */
   refusals: number;
   /** When a domain that an I/O error paused is resumed next (Unix time, milliseconds), and how long that is held back. */
-  resume?: { readonly atMs: number; readonly intervalMs: number };
+  resume?: {
+    readonly atMs: number;
+    readonly intervalMs: number;
+    /** Its datastore is lost: it is resumed when that is back. Absent: it is not known to be. */
+    readonly storageIsLost?: true;
+  };
   /** The status that was written last, which the cache may not show yet, and of which instance (uid). */
   written?: { readonly uid: string; readonly status: VirtualMachineInstanceStatus };
   /** A seed may lie on the host. */

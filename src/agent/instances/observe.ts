@@ -1,4 +1,5 @@
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { whileIsolated } from '../../core/ha/isolation.ts';
 import {
   endInStatus,
   type GuestReport,
@@ -17,6 +18,7 @@ import { changedFields, domainName } from '../../domain/index.ts';
 import type { HostFiles } from '../../host/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
+import type { InstancesDeps } from './deps.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 import { loggedEnd } from './logged-end.ts';
 import type { InstanceMemory } from './memory.ts';
@@ -31,6 +33,8 @@ export interface Observer {
   readonly logDirectory: string;
   readonly guestReport: (uuid: string) => GuestReport | undefined;
   readonly outgoing: Outgoing;
+  readonly storage: InstancesDeps['storage'];
+  readonly isolation: InstancesDeps['isolation'];
 }
 
 /** Gathers what decides over one VM: from memory, but for the log of a domain whose end nobody saw. */
@@ -41,7 +45,9 @@ export async function observe(
   now: Date,
 ): Promise<Situation> {
   const { host, bootID, table, records } = observer;
-  const instance = withOwnStatus(cached, memory);
+  const own = withOwnStatus(cached, memory);
+  const stop = observer.isolation.stop();
+  const instance = stop === undefined ? own : whileIsolated(own, stop);
   const uid = instance.spec.virtualMachineUID;
   const entry = ownEntry(table, instance);
   const domain = entry && observedDomain(entry, instance, observer.guestReport(entry.uuid));
@@ -50,6 +56,9 @@ export async function observe(
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
   const { refusal, resume } = memory;
   const job = await jobOf(observer, instance, entry);
+  const lostDatastore = instance.spec.disks
+    .map(({ path }) => observer.storage.lostDatastoreOf(path))
+    .find((name) => name !== undefined);
   const shutdown = memory.shutdown ?? shutdownInStatus(instance, host, domain);
   return {
     nowMs: now.getTime(),
@@ -65,6 +74,8 @@ export async function observe(
     ...(shutdown && { shutdown }),
     ...(job && { job }),
     ...(refusal && { refusal }),
+    ...(stop !== undefined && own.spec.powerState !== 'Off' && { isIsolated: true }),
+    ...(lostDatastore !== undefined && { lostDatastore }),
     ...(resume && { resumeAtMs: resume.atMs }),
   };
 }

@@ -26,7 +26,7 @@ export interface Performer {
 export type Act = Exclude<Step, Rest | { readonly step: 'Claim' }>;
 
 /** Before the next try to resume a guest that an I/O error paused: doubled as long as it is paused again soon. */
-const FIRST_RESUME_MS = 10_000;
+export const FIRST_RESUME_MS = 10_000;
 const LONGEST_RESUME_MS = 300_000;
 const PAUSED_AGAIN_SOON_MS = 60_000;
 /** A start that may pass is tried again after this, doubled each time up to the longest. */

@@ -128,8 +128,10 @@ async function startShown(pass: Pass, situation: Situation, act: Extract<Act, { 
 
 async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Result> {
   const { scope, instance, memory, context } = pass;
-  if (step.step === 'AwaitStorage')
+  if (step.step === 'AwaitStorage') {
     memory.resume ??= { atMs: step.untilMs, intervalMs: step.untilMs - situation.nowMs };
+    if (situation.lostDatastore !== undefined) memory.resume = { ...memory.resume, storageIsLost: true };
+  }
   if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
     // The guest ignored a shutdown that nobody wants any more: its next stop is its own.
     delete memory.shutdown;

@@ -12,6 +12,8 @@ import { isSystemError } from '../../host/index.ts';
  */
 const WISH = 'wish.json';
 const STATE = 'state.json';
+const YIELD = 'yield.json';
+const CONTACT = 'contact.json';
 
 const Place = z.object({ root: z.string(), identity: z.string() });
 
@@ -42,6 +44,12 @@ const State = z.object({
 });
 export type LeaseState = z.output<typeof State>;
 
+/** The boot whose lease the agent gives up. */
+const Yield = z.object({ bootID: z.string() });
+
+/** When the agent has reached the API server last, by the host's clock since boot. */
+const Contact = z.object({ atMs: z.number() });
+
 export class LeaseFolder {
   readonly #path: string;
 
@@ -70,6 +78,25 @@ export class LeaseFolder {
 
   writeState(state: LeaseState): void {
     this.#write(STATE, state);
+  }
+
+  /** The agent wants the lease of this boot, or term of it, to end: it runs no VM any more, and starts none in it. */
+  yieldLease(bootID: string): void {
+    this.#write(YIELD, { bootID });
+  }
+
+  isYielded(bootID: string): boolean {
+    return this.#read(YIELD, Yield)?.bootID === bootID;
+  }
+
+  /** The agent has reached the API server now, by the host's clock since boot. */
+  writeContact(atMs: number): void {
+    this.#write(CONTACT, { atMs });
+  }
+
+  /** Undefined: never in this boot. */
+  readContactMs(): number | undefined {
+    return this.#read(CONTACT, Contact)?.atMs;
   }
 
   #read<T>(name: string, schema: z.ZodType<T>): T | undefined {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LeaseRecord } from '../../api/storage-lease.ts';
+import { CUT_OFF_AFTER_MS } from '../../core/ha/isolation.ts';
 import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
 import { nextTerm } from '../../core/ha/term.ts';
 import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
@@ -123,6 +124,7 @@ export class LeaseKeeper {
   async #tick(): Promise<void> {
     if (!this.#isArmed) return;
     try {
+      if (!this.#state.lapsed && this.#isYielded()) this.#yield();
       const step = keeperStep(this.#state, bootTimeMs(), () => this.#guests.left());
       if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
       this.#state = step.state;
@@ -157,6 +159,13 @@ export class LeaseKeeper {
       { selfFenceMs: this.#promise?.selfFenceMs },
       'the lease could not be renewed in time: it has lapsed for this term',
     );
+    this.#keep({ lapsed: true });
+  }
+
+  /** As if it could not be renewed any more, and with the same consequences: what others may conclude from its silence holds. */
+  #yield(): void {
+    this.#options.log.warn('the agent has given the lease up: it lapses for this term');
+    this.#state = { ...this.#state, lapsed: true };
     this.#keep({ lapsed: true });
   }
 
@@ -244,6 +253,7 @@ export class LeaseKeeper {
       sequence: this.#sequence++,
       selfFenceMs: isNext ? selfFenceMs : (this.#promise?.selfFenceMs ?? selfFenceMs),
       watchdogMs: isGuarded ? promisedMs : 0,
+      ...(this.#reachesApi() && { reachesApi: true }),
       datastores,
     };
   }
@@ -278,6 +288,25 @@ export class LeaseKeeper {
       const root = this.#places.get(identity)?.root;
       return root === undefined ? [] : [{ root, identity }];
     });
+  }
+
+  /** What is not known is not said: a lease does not hang on it. */
+  #reachesApi(): boolean {
+    try {
+      const contactMs = this.#options.folder.readContactMs();
+      return contactMs !== undefined && bootTimeMs() - contactMs < CUT_OFF_AFTER_MS;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A wish that cannot be read is none: the lease goes on. */
+  #isYielded(): boolean {
+    try {
+      return this.#options.folder.isYielded(this.#bootID);
+    } catch {
+      return false;
+    }
   }
 
   #onRenewed(bootID: string, startedAtMs: number): void {

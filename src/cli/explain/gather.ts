@@ -10,6 +10,7 @@ import { Volume } from '../../api/volume.ts';
 import { type ClusterChoice, clusterOf, membershipOf } from '../../core/cluster/membership.ts';
 import { readCluster } from '../../core/cluster/read-cluster.ts';
 import { FailoverReserve, failoverHostsOf, type Reserve, reserveOf } from '../../core/ha/admission.ts';
+import { datastoreFaultOf, datastoresOf } from '../../core/ha/datastore-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { isProvenOff, shouldRun } from '../../core/ha/proof.ts';
 import { byUrgency, type ProtectedVirtualMachine } from '../../core/ha/urgency.ts';
@@ -88,6 +89,21 @@ export async function gather(client: KubeClient, vm: VirtualMachine): Promise<Om
     ...needsOf(vm, world),
     instance,
     isProvenOff: instance !== undefined && isProvenOff(instance, itsHost),
+    datastoreFault:
+      instance &&
+      datastoreFaultOf({
+        vm,
+        datastores: datastoresOf(
+          instance,
+          (volume) =>
+            volumes.find(({ metadata }) => metadata.namespace === namespace && metadata.name === volume)?.spec
+              .datastoreName,
+        ),
+        host: itsHost,
+        hosts,
+        nowMs: Date.now(),
+        choice,
+      }),
     inventory,
     admission:
       reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { connect } from 'node:tls';
 import type { Host } from '../../api/host.ts';
 import type { DirectAnswer } from '../../core/ha/host-state.ts';
+import { whoAnswers } from '../../runtime/who-answers.ts';
 
 /** Asks a host's agent. Undefined: the host has not told where it is. */
 export type AskAgent = (
@@ -23,7 +23,7 @@ export async function askAgent(
 ): Promise<DirectAnswer | undefined> {
   const { address, usagePort, usageCertificate } = status ?? {};
   if (address === undefined || usagePort === undefined || usageCertificate === undefined) return undefined;
-  const answer = await answerAt(address, usagePort, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
+  const answer = await whoAnswers(address, usagePort, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
   if (typeof answer === 'string') return answer;
   if (answer.raw.equals(new X509Certificate(usageCertificate).raw)) return 'Agent';
   // Else another machine has the address by now.
@@ -32,27 +32,4 @@ export async function askAgent(
 
 function isOf({ subject }: X509Certificate, host: string): boolean {
   return subject.split('\n').includes(`CN=${host}`);
-}
-
-/** What the server shows in a handshake that came to its end, or who else was heard. */
-async function answerAt(host: string, port: number, signal: AbortSignal): Promise<X509Certificate | 'Host' | 'Nobody'> {
-  return await new Promise((resolve) => {
-    // Not an authority counts but the certificate itself, which the caller compares.
-    const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
-    let heard: 'Host' | 'Nobody' = 'Nobody';
-    const end = (answer: X509Certificate | 'Host' | 'Nobody') => {
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      resolve(answer);
-    };
-    const onAbort = () => end(heard);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    socket.once('connect', () => {
-      heard = 'Host';
-    });
-    socket.once('secureConnect', () => end(socket.getPeerX509Certificate() ?? 'Host'));
-    socket.on('error', (error) => end('code' in error && error.code === 'ECONNREFUSED' ? 'Host' : heard));
-    socket.once('close', () => end(heard));
-  });
 }

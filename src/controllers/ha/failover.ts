@@ -1,6 +1,7 @@
 import { PLACEMENT_ANNOTATION } from '../../api/common/names.ts';
 import { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { failoverHostsOf } from '../../core/ha/admission.ts';
+import { hasLostDatastore } from '../../core/ha/datastore-fault.ts';
 import { DEFAULT_POLICY, policyOf } from '../../core/ha/policy.ts';
 import { isOfFailover, triedInWords } from '../../core/ha/recovery.ts';
 import { planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
@@ -8,18 +9,27 @@ import { isSilent } from '../../core/model/read-host.ts';
 import { explainPlacement } from '../../core/placement/explain.ts';
 import { instanceSpec } from '../../core/virtual-machine/instance-spec.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
-import { Controller, done, type ReconcileContext, type Result, requeueAfter, source } from '../../runtime/index.ts';
+import {
+  Controller,
+  done,
+  type ReconcileContext,
+  type Result,
+  requeueAfter,
+  soonest,
+  source,
+} from '../../runtime/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
 import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
 import { type Failed, type Lost, type Recoveries, recoveriesIn } from './recoveries.ts';
+import { NONE_TO_STOP, stopForDatastore, toStopIn } from './stop-for-datastore.ts';
 import { readPower } from './watch.ts';
 
 /** How soon VMs that found no host are looked at again, although nothing has changed that it could be seen by. */
 const AGAIN_MS = 10_000;
 
-/** Gives VMs of dead hosts other hosts, one Cluster at a time: which VM comes first is decided over all of them. */
+/** Gives VMs of dead hosts, and of hosts that have lost a datastore, other hosts, one Cluster at a time: which VM comes first is decided over all of them. */
 export function failoverController(deps: ControllerDependencies): Controller {
   const { clusters, haPolicies, hosts, instances } = deps.informers;
   const clusterOfHost = (host: string) => {
@@ -35,7 +45,8 @@ export function failoverController(deps: ControllerDependencies): Controller {
       // Those that wait, those that have just been given a host, and those that this one has started.
       source(instances, ({ object: { spec } }) => {
         const host = hosts.get(spec.host);
-        const isConcerned = (host !== undefined && isSilent(host)) || isOfFailover(spec);
+        const isAway = host !== undefined && (isSilent(host) || hasLostDatastore(host));
+        const isConcerned = isAway || isOfFailover(spec);
         return isConcerned ? clusterOfHost(spec.host) : [];
       }),
     ],
@@ -61,20 +72,25 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
   });
   const { lost, failed, givenUp, takenBack, dueMs } = recoveries;
   const { maxAttempts, maxConcurrentPerHost } = (policy ?? DEFAULT_POLICY).restart;
+  const { toStop, nextAtMs } = policy === undefined ? NONE_TO_STOP : toStopIn(key, now.getTime(), deps);
   const { restarts, waiting, unplaceable } = planRestarts({
-    lost,
+    lost: [...lost, ...toStop],
     inventory: inventories.of(key),
-    starting: lost.length === 0 ? new Map() : startingOn(key, deps),
+    starting: lost.length + toStop.length === 0 ? new Map() : startingOn(key, deps),
     maxConcurrentPerHost,
     failoverHosts: failoverHostsOf(inventories.reserves.reserveOf(key)),
   });
-  if (lost.length > 0) {
+  if (lost.length + toStop.length > 0) {
     context.log.info(
       { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },
-      'VMs of dead hosts are given others',
+      'VMs of dead hosts, and of hosts that have lost a datastore, are given others',
     );
   }
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
+  // None is stopped for nothing: another host must have room for it.
+  const placeable = new Set(
+    [...restarts.map((each) => each.lost), ...waiting].map((each) => each.request.virtualMachine),
+  );
   const outcomes = await Promise.allSettled([
     ...restarts.map(async (restart) => {
       const each = byKey.get(restart.lost.request.virtualMachine);
@@ -82,12 +98,20 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
     }),
     ...failed.map(async (each) => await takeBack(each, maxAttempts, deps, context)),
     ...givenUp.map(async (each) => await giveUp(each, deps, context)),
+    ...toStop
+      .filter(({ request }) => placeable.has(request.virtualMachine))
+      .map(async (each) => await stopForDatastore(each, deps, context)),
   ]);
   const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   const againMs = Math.max(1, Math.min(dueMs === undefined ? AGAIN_MS : dueMs - now.getTime(), AGAIN_MS));
-  if (lost.length + takenBack > 0 || dueMs !== undefined) return requeueAfter(againMs, 'VMs of dead hosts wait');
-  return done;
+  const isWaiting = lost.length + takenBack + toStop.length > 0 || dueMs !== undefined;
+  return soonest([
+    isWaiting ? requeueAfter(againMs, 'VMs wait for other hosts') : done,
+    nextAtMs === undefined
+      ? done
+      : requeueAfter(Math.max(0, nextAtMs - now.getTime()), 'a lost datastore may come back until then'),
+  ]);
 }
 
 async function isOffNow(name: string, deps: ControllerDependencies, signal: AbortSignal): Promise<boolean> {

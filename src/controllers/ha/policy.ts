@@ -57,6 +57,15 @@ function readyOf({ spec }: HAPolicy, clusters: readonly string[]): ConditionInpu
       'fencing.order is empty, so that nothing proves a host to be off: VMs of a dead host are restarted only after an administrator has confirmed it. Write order: [BMC] and give the hosts spec.power.bmc, or order: [StorageLease] and run the lease keeper with a watchdog on them';
     return { type, status: 'False', reason: 'NoFencingMethod', message };
   }
+  const { isolationResponse, fencing } = spec;
+  if (
+    isolationResponse !== 'LeavePoweredOn' &&
+    spec.hostFault.action === 'Restart' &&
+    !fencing.order.includes('StorageLease')
+  ) {
+    const message = `isolationResponse ${isolationResponse} has no effect: a host that is cut off has its power cut before it finds that out. Write fencing.order: [BMC, StorageLease] and run the lease keeper on the hosts, which leaves a host alone that renews its lease; or isolationResponse: LeavePoweredOn`;
+    return { type, status: 'False', reason: 'IsolationResponseWithoutLease', message };
+  }
   if (clusters.length === 0) {
     const message = 'no Cluster that has high availability names it (spec.ha.policyName)';
     return { type, status: 'True', reason: 'NotUsed', message };

@@ -4,6 +4,7 @@ import type { Host } from '../../api/host.ts';
 import type { FailedStart, GaveUp } from '../../api/recovery.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import { hasLostDatastore } from '../../core/ha/datastore-fault.ts';
 import { awaitedBy, awaitedInWords, dependenciesInEffect } from '../../core/ha/dependencies.ts';
 import { placeLost } from '../../core/ha/place-lost.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
@@ -85,11 +86,11 @@ export function recoveriesIn(scope: Scope): Recoveries {
     return input.cluster.ok && input.cluster.cluster === cluster ? [{ instance, input }] : [];
   });
   for (const each of underWay) underWayAgain(each.instance, each.input, scope, found);
-  if (!restarts) return found;
   for (const host of informers.hosts.list()) {
-    if (!isSilent(host) || inventories.clusterOf(host.metadata.name) !== cluster) continue;
+    const isAway = (restarts && isSilent(host)) || hasLostDatastore(host);
+    if (!isAway || inventories.clusterOf(host.metadata.name) !== cluster) continue;
     for (const instance of informers.instances.byIndex(BY_HOST, host.metadata.name))
-      onDeadHost(instance, host, scope, found);
+      offHost(instance, host, scope, found);
   }
   return found;
 }
@@ -102,23 +103,33 @@ interface Found {
   dueMs: number | undefined;
 }
 
-/** A VM whose host is proven to be off. */
-function onDeadHost(instance: VirtualMachineInstance, host: Host, scope: Scope, found: Found): void {
-  const { deps, policy, now } = scope;
+/** A VM of which nothing runs on its host any more: that is proven to be off, or has lost a datastore and has stopped it for that. */
+function offHost(instance: VirtualMachineInstance, host: Host, scope: Scope, found: Found): void {
+  const { deps, policy, now, restarts } = scope;
   const proof = proofFor(instance, host);
   const input = gather(keyOf(instance), deps);
   if (proof === undefined || isDecided(instance, deps) || !shouldRun(input.vm, instance)) return;
+  const hasConfirmed = proof.method === 'HostConfirmed';
+  // Where the datastore is back, it goes on where it was.
+  if (hasConfirmed ? input.datastoreFault?.moveAtMs === undefined : !restarts) return;
   const { vm } = input;
+  const { datastoreFault } = instance.spec;
   const isAttempt = isOfFailover(instance.spec) && !hasRun(instance, vm);
-  const died = { reason: 'HostDied', message: `host ${host.metadata.name} died before the VM ran on it` };
+  const died = hasConfirmed
+    ? {
+        reason: 'DatastoreLost',
+        message: `host ${host.metadata.name} lost Datastore ${datastoreFault?.datastoreName} before the VM ran on it`,
+      }
+    : { reason: 'HostDied', message: `host ${host.metadata.name} died before the VM ran on it` };
   const tried = isAttempt ? triedWith(instance, died, now.toISOString()) : [];
   if (tried.length >= policy.restart.maxAttempts) {
     found.failed.push({ vm, instance, tried });
     return;
   }
   const fromHost = host.metadata.name;
-  const why =
-    proof.bootID === undefined
+  const why = hasConfirmed
+    ? `host ${fromHost} has lost Datastore ${datastoreFault?.datastoreName}, and has confirmed that it has stopped the VM`
+    : proof.bootID === undefined
       ? `host ${fromHost} is dead, and had never begun to start it`
       : `nothing of it runs on host ${fromHost} any more: ${proof.method} proved that boot ${proof.bootID} is over`;
   addLost(

@@ -13,7 +13,7 @@ import { BY_MIGRATION } from '../informers.ts';
 import { gather as gatherVirtualMachine } from '../virtual-machine/gather.ts';
 import { planFor } from './plan.ts';
 
-type Deps = Pick<ControllerDependencies, 'informers' | 'inventories' | 'reservations'>;
+type Deps = Pick<ControllerDependencies, 'clock' | 'informers' | 'inventories' | 'reservations'>;
 
 /** Everything that one pass over a Migration looks at, from the caches. */
 export function gather(key: ObjectKey, deps: Deps, now: Date): MigrationInput {

@@ -12,7 +12,7 @@ import type { ControllerDependencies } from '../deps.ts';
 import { groupMigrationOf } from '../inventory/group-migrations.ts';
 import { gather as gatherVirtualMachine } from '../virtual-machine/gather.ts';
 
-export type PlanDeps = Pick<ControllerDependencies, 'informers' | 'inventories'>;
+export type PlanDeps = Pick<ControllerDependencies, 'clock' | 'informers' | 'inventories'>;
 
 /** Whether a VM (key) can be moved now, and where to. */
 export function planFor(

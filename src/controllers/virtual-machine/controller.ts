@@ -3,10 +3,11 @@ import type { Cluster } from '../../api/cluster.ts';
 import type { Host } from '../../api/host.ts';
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { type DatastoreFaultReport, reportOf } from '../../core/ha/datastore-fault.ts';
 import { awaitedBy, dependenciesVerdict } from '../../core/ha/dependencies.ts';
 import { placeLost } from '../../core/ha/place-lost.ts';
 import { policyOf } from '../../core/ha/policy.ts';
-import { protectedFromHostFault } from '../../core/ha/protected.ts';
+import { canRunElsewhere, protectedFromHostFault } from '../../core/ha/protected.ts';
 import { type RecoveryInput, recoveryOf } from '../../core/ha/recovery-status.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { migratable } from '../../core/migration/migratable.ts';
@@ -22,6 +23,7 @@ import {
   type ReconcileContext,
   type Result,
   requeueAfter,
+  soonest,
   source,
   toCodedError,
 } from '../../runtime/index.ts';
@@ -164,6 +166,7 @@ async function report(
   if (settleMs > 0) return requeueAfter(settleMs, 'the domain is being started');
   const outOfDate = instance === undefined ? undefined : outOfDateBecause(instance, deps);
   const recovery = instance && recoveryOf(recoveryInput(vm, instance, input, now, deps));
+  const fault = instance && reportFault(vm, instance, input, now);
   const status = statusOf({
     vm,
     instance,
@@ -173,6 +176,7 @@ async function report(
       instance === undefined ? YES : protectedFromHostFault({ ...protectionOf(input, instance, deps), vm, instance }),
     recovery,
     dependencies: dependenciesVerdict(vm, dependenciesIn(vm.metadata.namespace, deps.informers)),
+    datastoreFault: fault,
     brokenRules: instance === undefined ? [] : brokenRules(keyOf(vm), input.inventory, deps),
     outOfDate,
     now,
@@ -181,14 +185,44 @@ async function report(
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
   });
+  if (fault !== undefined) tellFault(vm, fault, deps);
+  const later =
+    fault?.untilMs === undefined
+      ? done
+      : requeueAfter(Math.max(0, fault.untilMs - now.getTime()), 'its host may confirm');
   // What it waits for may change without a sign that is seen here.
-  if (recovery !== undefined) return requeueAfter(RETRY_PLACEMENT_MS, 'it waits to run elsewhere');
-  if (step.step !== 'Unschedulable') return done;
+  if (recovery !== undefined) return soonest([requeueAfter(RETRY_PLACEMENT_MS, 'it waits to run elsewhere'), later]);
+  if (step.step !== 'Unschedulable') return later;
   if (written) {
     const note = summarizeRefusal(step.placement);
     deps.events.record({ regarding: vm, type: 'Warning', reason: 'NoHostFits', action: 'Placing', note });
   }
   return requeueAfter(RETRY_PLACEMENT_MS, 'no host fits');
+}
+
+/** What is told of a datastore that the VM's host has lost. */
+function reportFault(
+  vm: VirtualMachine,
+  instance: VirtualMachineInstance,
+  input: VirtualMachineInput,
+  now: Date,
+): DatastoreFaultReport | undefined {
+  const { datastoreFault: fault } = input;
+  if (fault === undefined) return undefined;
+  const isSeenElsewhere = canRunElsewhere({ virtualMachine: input, vm, instance }) === undefined;
+  return reportOf(fault, instance, isSeenElsewhere, now.getTime());
+}
+
+/** Once, when it is found: what has to be mended by hand. */
+function tellFault(
+  vm: VirtualMachine,
+  { reason, message }: DatastoreFaultReport,
+  { events }: ControllerDependencies,
+): void {
+  if (reason !== 'NotStopped' && reason !== 'DatastoreFailed') return;
+  const before = findCondition(vm.status?.conditions, 'StorageReachable');
+  if (before?.reason === reason) return;
+  events.record({ regarding: vm, type: 'Warning', reason, action: 'Waiting', note: message });
 }
 
 function waitForPredecessor({ spec }: VirtualMachineInstance): Step {

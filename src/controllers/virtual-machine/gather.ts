@@ -1,6 +1,14 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Volume } from '../../api/volume.ts';
 import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts';
+import {
+  type DatastoreFault,
+  datastoreFaultOf,
+  datastoresOf,
+  hasLostDatastore,
+} from '../../core/ha/datastore-fault.ts';
+import { policyOf } from '../../core/ha/policy.ts';
 import { isProvenOff } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
@@ -14,7 +22,7 @@ import { groupMigrationOf } from '../inventory/group-migrations.ts';
 /** Everything that one pass over a VirtualMachine looks at, from the caches. */
 export function gather(
   key: ObjectKey,
-  { informers, inventories }: Pick<ControllerDependencies, 'informers' | 'inventories'>,
+  { informers, inventories, clock }: Pick<ControllerDependencies, 'informers' | 'inventories' | 'clock'>,
 ): VirtualMachineInput {
   const vm = informers.virtualMachines.get(key);
   const instance = informers.instances.get(key);
@@ -25,10 +33,32 @@ export function gather(
     vm,
     instance,
     isProvenOff: instance !== undefined && isProvenOff(instance, informers.hosts.get(instance.spec.host)),
+    datastoreFault: vm && instance && datastoreFault(vm, instance, clusterName, informers, clock),
     inventory: inventories.of(clusterName),
     admission: inventories.reserves.of(clusterName),
     groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,
   };
+}
+
+/** What the VM's host has lost of its datastores, and what its policy makes of that. */
+export function datastoreFault(
+  vm: VirtualMachine,
+  instance: VirtualMachineInstance,
+  cluster: string | undefined,
+  { clusters, haPolicies, hosts, volumes }: Informers,
+  clock: ControllerDependencies['clock'],
+): DatastoreFault | undefined {
+  const { namespace } = instance.metadata;
+  const host = hosts.get(instance.spec.host);
+  if (host === undefined || !hasLostDatastore(host)) return undefined;
+  return datastoreFaultOf({
+    vm,
+    datastores: datastoresOf(instance, (volume) => volumes.get(`${namespace}/${volume}`)?.spec.datastoreName),
+    host,
+    hosts: hosts.list(),
+    nowMs: clock.now().getTime(),
+    choice: policyOf(cluster === undefined ? undefined : clusters.get(cluster), (name) => haPolicies.get(name)),
+  });
 }
 
 /** What a VM needs wherever it runs. */

@@ -3,6 +3,7 @@ import type { Recovery } from '../../api/recovery.ts';
 import type { VirtualMachine, VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { heldForFailover } from '../../core/ha/admission.ts';
+import type { DatastoreFaultReport } from '../../core/ha/datastore-fault.ts';
 import type { Verdict } from '../../core/model/verdict.ts';
 import { explainPlacement, summarizeRefusal } from '../../core/placement/explain.ts';
 import { macAddressOf } from '../../core/virtual-machine/mac-address.ts';
@@ -26,6 +27,8 @@ export interface StatusInput {
   readonly recovery: Recovery | undefined;
   /** What is to be said of the VMs that it depends on. Absent: it depends on none. */
   readonly dependencies: Verdict | undefined;
+  /** What its host has lost of its datastores, and what is done about it. Undefined: nothing. */
+  readonly datastoreFault: DatastoreFaultReport | undefined;
   /** Rules that are not kept by where it is. */
   readonly brokenRules: readonly BrokenRule[];
   /** Why the host's last word on the VM says nothing about now. Absent: it does. */
@@ -47,6 +50,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     rulesSatisfied(input),
     haProtected(input),
     ...dependenciesReady(input),
+    storageReachable(input),
   ];
   const observedGeneration = vm.metadata.generation;
   return {
@@ -125,7 +129,11 @@ export function phaseOf({ vm, instance, outOfDate, recovery }: StatusInput): Pha
   if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
   if (outOfDate !== undefined) return 'Unknown';
   const phase = agentStatus(instance)?.phase;
-  if (instance.spec.powerState === 'Off') return isConfirmedOff(instance) ? 'Halted' : 'Stopping';
+  if (instance.spec.powerState === 'Off') {
+    if (!isConfirmedOff(instance)) return 'Stopping';
+    // Off only to be started elsewhere.
+    return instance.spec.datastoreFault === undefined || vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
+  }
   if (phase === 'Running' && isMigrating(instance)) return 'Migrating';
   if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
   return phase ?? 'Starting';
@@ -180,6 +188,7 @@ function ready(input: StatusInput): ConditionInput {
       message: `the VM is ${reason.toLowerCase()} on host ${instance?.spec.host}`,
     };
   }
+  if (phase === 'Pending' && instance !== undefined) return { ...storageReachable(input), type, status: 'False' };
   if (phase === 'Pending') return { ...scheduled(input), type };
   return { ...running(input), type, status: phase === 'Unknown' ? 'Unknown' : 'False' };
 }
@@ -334,6 +343,17 @@ function dependenciesReady({ dependencies }: StatusInput): ConditionInput[] {
   return dependencies.ok
     ? [{ type, status: 'True', reason: 'Ready', message: 'every VM that it depends on is ready' }]
     : [{ type, status: 'False', reason: dependencies.reason, message: dependencies.message }];
+}
+
+/** Whether its host sees what its disks lie on. */
+function storageReachable({ instance, datastoreFault }: StatusInput): ConditionInput {
+  const type = 'StorageReachable';
+  if (datastoreFault !== undefined) {
+    return { type, status: 'False', reason: datastoreFault.reason, message: datastoreFault.message };
+  }
+  return instance === undefined
+    ? { type, status: 'True', reason: 'NotPlaced', message: 'the VM is on no host that could have lost a datastore' }
+    : { type, status: 'True', reason: 'Reachable', message: 'its host has told of no datastore that it has lost' };
 }
 
 /** Whether changes of the spec wait for a power cycle. */

@@ -279,7 +279,12 @@ function machineOnly(input: HostInput): HostStep {
 function isolated(input: HostInput): HostStep | undefined {
   const { lease } = input;
   if (lease.kind !== 'Alive') return undefined;
-  const message = `neither the API server nor the operator hears of it, but host ${lease.by} sees that it renews its lease on storage: its VMs run on. Look at its agent, and at the network between it and the others`;
+  const { isolationResponse } = input.policy;
+  const what =
+    isolationResponse === 'LeavePoweredOn'
+      ? 'its VMs run on'
+      : `if it finds that it alone is cut off, it ends its VMs (HAPolicy, isolationResponse ${isolationResponse}) and gives the lease up then, after which they run elsewhere`;
+  const message = `neither the API server nor the operator hears of it, but host ${lease.by} sees that it renews its lease on storage: ${what}. Look at its agent, and at the network between it and the others`;
   return as(input, 'Isolated', 'LeaseRenewed', message, ASK_EVERY_MS);
 }
 

@@ -2,10 +2,11 @@ import type { Host } from '../../api/host.ts';
 import type { ProofMethod } from '../../api/host-availability.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { isConfirmedOff } from '../virtual-machine/next-step.ts';
 
 /** Why nothing of a VM's placement runs on its host, nor ever will. */
 export interface Proof {
-  readonly method: ProofMethod | 'NeverStarted';
+  readonly method: ProofMethod | 'NeverStarted' | 'HostConfirmed';
   /** Boot that is over. Absent: the host had not begun to start it. */
   readonly bootID?: string;
   /** RFC 3339. */
@@ -20,15 +21,27 @@ export interface Proof {
 }
 
 /**
- * The proof that a placement is over although its host has not confirmed it. Undefined: there is none, and silence is not one.
+ * The proof that a placement is over: its host has confirmed it, or it holds without its word. Undefined: there is none, and silence is not
+ * one.
  *
  * It holds together with two other rules. A host starts a VM only in the boot that this very placement names, or after it has written
  * its boot into the status of it; and whoever acts on the proof changes the instance only if nobody has changed it since it was read. So a host
  * that is back, or was never dead, either writes first, and the proof is not acted upon, or it finds another placement and starts nothing.
  */
 export function proofFor(instance: VirtualMachineInstance, host: Host | undefined): Proof | undefined {
+  const { datastoreFault, migration } = instance.spec;
   // It may run at the target: that is settled first (core/migration).
-  return instance.spec.migration === undefined ? proofOfHost(instance, host) : undefined;
+  if (migration !== undefined) return undefined;
+  if (datastoreFault !== undefined && isConfirmedOff(instance)) {
+    const { lastStop, bootID } = instance.status ?? {};
+    return {
+      method: 'HostConfirmed',
+      ...(bootID !== undefined && { bootID }),
+      detectedAt: datastoreFault.detectedAt,
+      ...(lastStop && { fencedAt: lastStop.at }),
+    };
+  }
+  return proofOfHost(instance, host);
 }
 
 /** Whether such a proof holds as it is, with nothing to be read before. */
@@ -81,7 +94,7 @@ export function claimedBootOf(instance: VirtualMachineInstance): string | undefi
 
 /** Whether the host of the placement has begun it, or may have: nobody else may run it without proof. */
 export function needsProof(instance: VirtualMachineInstance): boolean {
-  return claimOf(instance).kind !== 'None';
+  return claimOf(instance).kind !== 'None' && !isConfirmedOff(instance);
 }
 
 /** Whether the VM is to run, and on another host if need be. */
@@ -91,7 +104,10 @@ export function shouldRun(
 ): vm is VirtualMachine {
   if (vm === undefined || vm.metadata.uid !== spec.virtualMachineUID) return false;
   if (vm.metadata.deletionTimestamp !== undefined || metadata.deletionTimestamp !== undefined) return false;
-  if (!vm.spec.ha.enabled || vm.spec.runStrategy === 'Halted' || spec.powerState === 'Off') return false;
-  // A guest that switched itself off was off before its host was.
-  return !(status?.phase === 'Off' && status.observedEpoch === spec.epoch);
+  if (!vm.spec.ha.enabled || vm.spec.runStrategy === 'Halted') return false;
+  // It was stopped only to be started elsewhere.
+  if (spec.datastoreFault !== undefined) return true;
+  if (spec.powerState === 'Off') return false;
+  // A guest that switched itself off was off before its host was; one that an isolated host has ended was not.
+  return !(status?.phase === 'Off' && status.observedEpoch === spec.epoch && status.reason !== 'HostIsolated');
 }

@@ -49,7 +49,12 @@ function toolsRun({ vm, instance: { spec, status } }: ProtectionInput): Verdict 
   );
 }
 
-function canRunElsewhere({ virtualMachine, vm, instance }: ProtectionInput): Verdict | undefined {
+/** Why no other host could run the VM, whatever room hosts have at the moment. Undefined: one could. */
+export function canRunElsewhere({
+  virtualMachine,
+  vm,
+  instance,
+}: Pick<ProtectionInput, 'virtualMachine' | 'vm' | 'instance'>): Verdict | undefined {
   const wish = wishOf(vm, virtualMachine);
   if (!wish.ok) return no(wish.missing[0]?.reason ?? 'Waiting', wish.missing.map(({ message }) => message).join('; '));
   const { inventory } = virtualMachine;

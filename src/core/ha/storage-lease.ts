@@ -12,7 +12,7 @@ const WATCHDOG_GRAIN_MS = 1_000;
 /** How often a host renews its lease. */
 export const RENEW_EVERY_MS = 2_000;
 /** A host whose lease was renewed within three intervals lives; a second more for the reader's own pace. */
-const ALIVE_WITHIN_MS = 3 * RENEW_EVERY_MS + 1_000;
+export const ALIVE_WITHIN_MS = 3 * RENEW_EVERY_MS + 1_000;
 
 /** Times that a host has bound itself to, in milliseconds. */
 export type LeaseTimes = Pick<LeaseRecord, 'selfFenceMs' | 'watchdogMs'>;

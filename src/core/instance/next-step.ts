@@ -24,7 +24,7 @@ export type Rest =
   | { readonly step: 'AwaitShutdown'; readonly untilMs: number; readonly purpose: 'PowerOff' | 'Restart' }
   | { readonly step: 'AwaitStorage'; readonly untilMs: number }
   | { readonly step: 'AwaitRestart'; readonly untilMs: number; readonly stop: Stop; readonly run: Run }
-  | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' }
+  | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' | 'HostIsolated' }
   | { readonly step: 'RefuseEpoch' }
   | { readonly step: 'Blocked'; readonly reason: string; readonly message: string }
   | { readonly step: 'Refused'; readonly refusal: Refusal; readonly untilMs?: number };
@@ -54,9 +54,14 @@ function isRestartOwed({ instance }: Situation, carriedOut: string): boolean {
 }
 
 /** Towards a domain that is gone: by the guest itself as long as its grace lasts, then without it. */
-function stop({ instance, nowMs, shutdown }: Situation, domain: ObservedDomain, purpose: 'PowerOff' | 'Restart'): Step {
+function stop(
+  { instance, nowMs, shutdown, isIsolated }: Situation,
+  domain: ObservedDomain,
+  purpose: 'PowerOff' | 'Restart',
+): Step {
   const { gracePeriodSeconds, restartedAt } = instance.spec;
-  const cause = purpose === 'PowerOff' ? 'the intent is Off' : `a restart was asked for at ${restartedAt}`;
+  const wanted = isIsolated ? 'the host is isolated' : 'the intent is Off';
+  const cause = purpose === 'PowerOff' ? wanted : `a restart was asked for at ${restartedAt}`;
   if (gracePeriodSeconds === 0) return { step: 'Destroy', why: `${cause}, with no grace period` };
   if (shutdown === undefined) {
     const isPaused = isPausedForGood(domain);
@@ -75,7 +80,7 @@ function isPausedForGood({ state }: ObservedDomain): boolean {
 }
 
 /** Keeps a domain that shall live in the state it shall have. */
-function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedDomain): Step {
+function follow({ instance, nowMs, resumeAtMs, lostDatastore }: Situation, { state }: ObservedDomain): Step {
   if (state.running) {
     return instance.spec.powerState === 'Paused'
       ? { step: 'Suspend', why: 'the intent is Paused' }
@@ -84,6 +89,8 @@ function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedD
   const endsByItself = state.pausedBy === 'Transition' || state.pausedBy === 'Migration';
   if (instance.spec.powerState === 'Paused' || endsByItself) return { step: 'Settled' };
   if (state.pausedBy === 'Asked') return { step: 'Resume', why: 'the intent is Running' };
+  // Its requests would only fail again. The agent looks anew as soon as the datastore is back.
+  if (lostDatastore !== undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
   if (resumeAtMs === undefined) return { step: 'AwaitStorage', untilMs: nowMs + RESUME_INTERVAL_MS };
   if (nowMs < resumeAtMs) return { step: 'AwaitStorage', untilMs: resumeAtMs };
   return { step: 'Resume', why: 'an I/O error paused the guest; its requests are tried again' };
@@ -91,7 +98,8 @@ function follow({ instance, nowMs, resumeAtMs }: Situation, { state }: ObservedD
 
 function withoutDomain(situation: Situation): Step {
   const { instance, obstacle, refusal, nowMs } = situation;
-  if (instance.spec.powerState === 'Off') return { step: 'StayOff', reason: 'PoweredOff' };
+  if (instance.spec.powerState === 'Off')
+    return { step: 'StayOff', reason: situation.isIsolated ? 'HostIsolated' : 'PoweredOff' };
   const wanted = wantedStart(situation);
   if (wanted.step !== 'Start') return wanted;
   if (obstacle !== undefined) return { step: 'Blocked', ...obstacle };

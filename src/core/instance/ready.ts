@@ -6,9 +6,13 @@ export type Phase = NonNullable<VirtualMachineInstanceStatus['phase']>;
 
 /** Whether a domain in this phase is what the intent wants. A guest that was allowed to switch itself off is. */
 export function readiness(
-  { instance }: Situation,
+  { instance, isIsolated }: Situation,
   { phase, reason, message }: { readonly phase: Phase; readonly reason?: string; readonly message?: string },
 ): Verdict {
+  if (isIsolated) {
+    const text = 'The host is cut off from all others, and ends its VMs as the HAPolicy says (isolationResponse).';
+    return { ok: false, reason: 'HostIsolated', message: text };
+  }
   const wanted = instance.spec.powerState;
   const isWanted = phase === wanted || (phase === 'Off' && reason === 'GuestShutdown');
   if (isWanted) return { ok: true };

@@ -129,6 +129,10 @@ export interface Situation {
   /** The last migration away from this host that the agent knows of. */
   readonly job?: MigrationJob;
   readonly refusal?: Refusal;
+  /** The host is cut off, and ends its VMs although their intents want them: `instance` says so. Absent: it does not. */
+  readonly isIsolated?: boolean;
+  /** Datastore of its disks that the host has lost. Absent: none. */
+  readonly lostDatastore?: string;
   /** When a domain that an I/O error paused is resumed next. Absent: it has not been tried. */
   readonly resumeAtMs?: number;
 }

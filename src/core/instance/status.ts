@@ -82,7 +82,9 @@ function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting
         phase: 'Paused',
         reason: 'IOError',
         message:
-          'A disk failed or its datastore is full, so the guest is paused and nothing is lost. Free space or bring the datastore back: it is resumed by itself.',
+          situation.lostDatastore === undefined
+            ? 'A disk failed or its datastore is full, so the guest is paused and nothing is lost. Free space or bring the datastore back: it is resumed by itself.'
+            : `The host has lost Datastore ${situation.lostDatastore}, so the guest is paused and nothing is lost. Bring the datastore back: it is resumed by itself.`,
       };
     case 'AwaitRestart':
       return awaitingRestart(rest);

@@ -1,6 +1,7 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import type { ClusterChoice } from '../cluster/membership.ts';
+import type { DatastoreFault } from '../ha/datastore-fault.ts';
 import { isTakenBack } from '../ha/recovery.ts';
 import type { CpuModelChoice } from '../imc/cpu-model.ts';
 import type { Inventory } from '../model/inventory.ts';
@@ -18,6 +19,8 @@ export interface VirtualMachineInput {
   readonly instance: VirtualMachineInstance | undefined;
   /** Its host is proven to run nothing of it, without having said so. */
   readonly isProvenOff: boolean;
+  /** What its host has lost of its datastores. Undefined: nothing. */
+  readonly datastoreFault: DatastoreFault | undefined;
   readonly references: References;
   readonly cluster: ClusterChoice;
   /** CPU model that the Cluster's VMs are to see. */
@@ -139,8 +142,20 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
   const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input) };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
+  const { datastoreFault } = instance.spec;
+  // One that is back before the host has left the VM to another is gone on with there.
+  const staysStopped = datastoreFault !== undefined && input.datastoreFault?.moveAtMs !== undefined;
+  if (staysStopped) return update(instance, stoppedForDatastore(spec, datastoreFault));
   // A host that failed to start it is to confirm that nothing of it is left, and not to try on.
   return update(instance, isTakenBack(spec) ? { ...spec, powerState: 'Off' } : spec);
+}
+
+/** The same intent for a host that has lost a datastore: the domain is ended at once, since its guest could write nothing any more. */
+export function stoppedForDatastore(
+  spec: VirtualMachineInstanceSpec,
+  datastoreFault: NonNullable<VirtualMachineInstanceSpec['datastoreFault']>,
+): VirtualMachineInstanceSpec {
+  return { ...spec, powerState: 'Off', gracePeriodSeconds: 0, datastoreFault };
 }
 
 /** The Cluster's model, which the guest gets at its next power cycle; the old one where its host could not present the new. */

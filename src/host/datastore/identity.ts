@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BLOCK_BYTES, direct } from '../direct-io.ts';
 import { isSystemError, syncPath } from '../durable-file.ts';
 import { DatastoreError } from './error.ts';
 
@@ -45,6 +46,29 @@ export async function createIdentity(directory: string): Promise<string> {
   const winner = await readIdentity(directory);
   if (winner === undefined) throw new DatastoreError('NotReady', `${IDENTITY_FILE} vanished while it was made`);
   return winner;
+}
+
+/**
+ * Reads the identity from the storage itself (O_DIRECT), so that one that is gone is noticed although this host's cache still knows what
+ * was on it. A file system without direct I/O has nothing more to be asked.
+ * @throws the system's error when the storage fails
+ */
+export async function readPastCaches(directory: string): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_DIRECT;
+  try {
+    const file = await open(join(directory, IDENTITY_FILE), flags);
+    try {
+      await direct(async (buffer) => {
+        const { bytesRead: bytes } = await file.read(buffer, 0, BLOCK_BYTES, 0);
+        return { bytes, result: undefined };
+      });
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    const hasNone = isSystemError(error, 'EINVAL') || (error instanceof DatastoreError && error.failure === 'Refused');
+    if (!hasNone) throw error;
+  }
 }
 
 /** Neither follows a link nor waits for the other end of a FIFO. */

@@ -4,7 +4,7 @@ import { LeaseRecord } from '../../api/storage-lease.ts';
 import { isSystemError } from '../durable-file.ts';
 import { readLeases, writeLease } from '../lease-file.ts';
 import { DatastoreError } from './error.ts';
-import { createIdentity, readIdentity } from './identity.ts';
+import { createIdentity, readIdentity, readPastCaches } from './identity.ts';
 import { findImage } from './image-file.ts';
 import { commitVolume, findVolume, prepareVolume, removePartial, removeVolume } from './volume-files.ts';
 
@@ -71,13 +71,14 @@ export type VerbArgs<N extends VerbName> = z.input<(typeof VERBS)[N]['args']>;
 export type VerbResult<N extends VerbName> = z.output<(typeof VERBS)[N]['result']>;
 
 /**
- * Reads identity and free space of a directory.
+ * Reads identity and free space of a directory, from the storage itself.
  * @param create gives it an identity when it has none.
  */
 async function probe({ root, create }: { root: string; create: boolean }): Promise<z.input<typeof ProbeResult>> {
   try {
     const space = await statfs(root, { bigint: true });
     const identity = create ? await createIdentity(root) : await readIdentity(root);
+    if (identity !== undefined) await readPastCaches(root);
     return {
       ...(identity !== undefined && { identity }),
       capacityBytes: bytes(space.blocks * space.bsize),

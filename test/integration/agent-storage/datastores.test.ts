@@ -85,6 +85,58 @@ describe('a shared Datastore', () => {
   });
 });
 
+describe('a Datastore that a host has lost', () => {
+  it('is told with the time at which that was noticed, and is found again when it is back', async () => {
+    const path = directory();
+    const disk = join(path, 'volumes/default/web.qcow2');
+    const host = await startHost({ diskPaths: [disk] });
+    const name = await create(path, true);
+    const id = await eventually('an identity', () => entry(host, name)?.id);
+    await admin.operatorWrites(Datastore, { name }, { id });
+    await eventually('it is usable', () => host.datastores.access(name).ok);
+    expect([entry(host, name)?.loss, host.datastores.lostDatastoreOf(disk)]).toEqual([undefined, undefined]);
+    const tornOffMs = Date.now();
+    renameSync(path, `${path}.away`);
+    onTestFinished(() => rmSync(`${path}.away`, { recursive: true, force: true }));
+    const { loss } = await eventually('the loss', () => {
+      const seen = entry(host, name);
+      return seen?.loss && seen;
+    });
+    expect(loss?.reason).toBe('PermanentlyLost');
+    expect(Date.parse(loss?.since ?? '')).toBeGreaterThanOrEqual(tornOffMs);
+    expect(host.datastores.lostDatastoreOf(disk)).toBe(name);
+    expect(host.datastores.lostDatastoreOf('/elsewhere/web.qcow2')).toBeUndefined();
+    // An empty mount point is a loss as well, and the same one.
+    mkdirSync(path);
+    await eventually('the empty mount point', () => entry(host, name)?.message.includes('mounted'));
+    expect(entry(host, name)?.loss).toEqual(loss);
+    rmSync(path, { recursive: true });
+    renameSync(`${path}.away`, path);
+    await eventually('it is back', () => entry(host, name)?.loss === undefined && host.datastores.access(name).ok);
+    expect(host.datastores.lostDatastoreOf(disk)).toBeUndefined();
+  });
+
+  it('is as long lost as the agent before this one has told', async () => {
+    const loss = { reason: 'AllPathsDown', since: '2026-01-01T00:00:00.000Z' } as const;
+    const reportedBefore = (name: string) => ({ name, available: false, message: '', loss });
+    const host = await startHost({ reportedBefore });
+    const name = await create(join(directory(), 'gone'), true);
+    const seen = await eventually('it is looked at', () => entry(host, name));
+    expect(seen.loss).toEqual({ reason: 'PermanentlyLost', since: loss.since });
+  });
+
+  it('is not one of which the host merely may not look inside', async () => {
+    const path = directory();
+    const host = await startHost();
+    const name = await create(path, true);
+    await eventually('an identity', () => entry(host, name)?.id);
+    rmSync(join(path, '.drover-datastore'));
+    mkdirSync(join(path, '.drover-datastore'));
+    await eventually('it is refused', () => entry(host, name)?.available === false);
+    expect(entry(host, name)?.loss).toBeUndefined();
+  });
+});
+
 describe('a Datastore that is not shared', () => {
   it('is told from the empty directory that is left when it is not mounted, also by an agent that was restarted', async () => {
     const path = directory();

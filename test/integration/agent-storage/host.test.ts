@@ -69,6 +69,10 @@ function startReport(): Reported {
   const datastores = part<HostStatus['datastores']>([]);
   const domains = part<Pick<HostStatus, 'foreignDomains' | 'strayDomains'>>({ foreignDomains: [], strayDomains: [] });
   const report = hostReport({
+    isolation: {
+      report: () => ({ type: 'Isolated', status: 'False', reason: 'Connected', message: '' }),
+      onChange: () => () => undefined,
+    },
     host,
     client,
     hosts: informers.hosts,

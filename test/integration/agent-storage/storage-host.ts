@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { type Datastores, watchDatastores } from '../../../src/agent/datastores/datastores.ts';
+import { type Datastores, type HostDatastore, watchDatastores } from '../../../src/agent/datastores/datastores.ts';
 import { imagesController } from '../../../src/agent/images/controller.ts';
 import { type AgentInformers, agentInformers } from '../../../src/agent/informers.ts';
 import { volumesController } from '../../../src/agent/volumes/controller.ts';
@@ -54,6 +54,10 @@ export interface StorageHostOptions {
   stateDirectory?: string;
   libvirt?: VolumesDependencies['libvirt'];
   timeoutMs?: number;
+  /** Paths of disks of its VMs. Absent: none. */
+  diskPaths?: readonly string[];
+  /** What Host.status said of a Datastore before. Absent: nothing. */
+  reportedBefore?: (name: string) => HostDatastore | undefined;
 }
 
 /** The storage half of one agent, in this process, as `runAgent` composes it. */
@@ -89,6 +93,9 @@ export class StorageHost {
     const common = { host, client, libvirt, clock: systemClock, log: testLog, metrics, retryMs: 100 };
     const stateDirectory = options.stateDirectory ?? state.path;
     const datastores = await watchDatastores({
+      reportedBefore: options.reportedBefore ?? (() => undefined),
+      diskPaths: () => options.diskPaths ?? [],
+      probeInUseIntervalMs: 100,
       ...common,
       datastores: informers.datastores,
       stateDirectory,

@@ -119,6 +119,53 @@ describe('the lease of a host', () => {
     expect([mayStart(folder, bootID).ok, watchdog.resets]).toEqual([true, 0]);
   });
 
+  it('says whether the agent of the host reaches the API server, as long as that is news', async () => {
+    const { startKeeper, isHeld, record, folder } = await host();
+    startKeeper();
+    await isHeld();
+    expect(record()?.reachesApi).toBeUndefined();
+    folder.writeContact(bootTimeMs());
+    const says = (expected: true | undefined) =>
+      waitFor(
+        `its record to say ${expected ?? 'nothing'}`,
+        () =>
+          readable(record) && record()?.reachesApi === expected
+            ? { ready: true, value: 0 }
+            : { ready: false, because: JSON.stringify(record()?.reachesApi) },
+        SOON,
+      );
+    await says(true);
+    await says(undefined);
+  });
+
+  it('that is given up is not renewed any more, and nothing starts in this boot, while the host is spared the reset', async () => {
+    const { startKeeper, isHeld, record, folder, bootID, watchdog } = await host();
+    startKeeper();
+    await isHeld();
+    folder.yieldLease(bootID);
+    // At once, also before the keeper has seen it.
+    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('next boot') });
+    await waitFor(
+      'the lapse to be kept for this boot',
+      () => (folder.readState(bootID)?.lapsed ? { ready: true, value: 0 } : { ready: false, because: 'it is held' }),
+      SOON,
+    );
+    // A write may be on its way.
+    await pause(3_000);
+    const { sequence } = record() ?? {};
+    await pause(2 * WATCHDOG_MS);
+    expect(record()?.sequence).toBe(sequence);
+    expect([mayStart(folder, bootID).ok, watchdog.isArmed, watchdog.resets]).toEqual([false, true, 0]);
+  });
+
+  it('that another boot has given up is held in this one', async () => {
+    const { startKeeper, isHeld, folder, bootID } = await host();
+    folder.yieldLease('another-boot');
+    startKeeper();
+    await isHeld();
+    expect(mayStart(folder, bootID).ok).toBe(true);
+  });
+
   it('speaks of no watchdog where there is none, and ends no guest when it is not renewed', async () => {
     const { startKeeper, startGuest, record, freeze, folder, bootID } = await host({ watchdog: false });
     const guest = startGuest(domainName({ namespace: 'default', name: 'web' }), OURS('web'));

@@ -13,7 +13,14 @@ import {
 import { waitUntilReady } from '../ready.ts';
 import { run } from '../run.ts';
 import { hasLabCpu, type LabCpu, setLabCpu } from './cpu.ts';
-import { type HostFiles, hostFilesOf, hostIndexesOf, removeHostFiles, sharedDatastoreOf } from './host-files.ts';
+import {
+  type HostFiles,
+  hostFilesOf,
+  hostIndexesOf,
+  removeHostFiles,
+  SHARED_DATASTORE_PATH,
+  sharedDatastoreOf,
+} from './host-files.ts';
 import { removeBridge, setCables } from './network.ts';
 import { enterArguments, hasPower, switchOff, switchOn } from './power.ts';
 
@@ -109,6 +116,15 @@ export class LabHost {
   async heal(): Promise<void> {
     await setCables(this.lab, this.index, 'up');
     rmSync(this.files.cutMark, { force: true });
+  }
+
+  /** Takes the shared datastore away from the host, as a mount that is torn off: what has a file of it open keeps that. Ends with its power. */
+  async loseDatastore(): Promise<void> {
+    await this.run('umount', ['--lazy', SHARED_DATASTORE_PATH]);
+  }
+
+  async bringDatastoreBack(): Promise<void> {
+    await this.run('mount', ['--bind', this.files.sharedDatastore, SHARED_DATASTORE_PATH]);
   }
 
   /** Starts libvirtd unless it runs, and waits until it answers. */

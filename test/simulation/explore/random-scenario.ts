@@ -93,7 +93,7 @@ export function randomHaScenario(seed: number): ScenarioInput {
     cluster: {
       ...cluster,
       vms: cluster.vms?.map((vm) => ({ ...vm, ...dependency(random, vms) })) ?? [],
-      ha: { restart },
+      ha: { restart, datastoreFault: { action: 'Restart', allPathsDownSeconds: 10 } },
     },
     events: {
       runFor: HEAL_AT + BOUND,
@@ -270,7 +270,20 @@ const HA_FAULTS: readonly Fault[] = [
       { at: until, do: 'mendStarts', host },
     ];
   },
+  lostDatastore,
+  lostDatastore,
 ];
+
+/** On one host or on all; QEMU may hang in it. */
+function lostDatastore(random: Random, { hosts }: Names, at: number, until: number): Timed[] {
+  const affected = random() < 0.2 ? hosts : [pick(random, hosts)];
+  const reason = pick(random, ['PermanentlyLost', 'AllPathsDown'] as const);
+  const holdsQemu = random() < 0.3;
+  return affected.flatMap((host): Timed[] => [
+    { at: seconds(at + random()), do: 'loseDatastore', datastore: 'shared', host, reason, holdsQemu },
+    { at: seconds(until + random()), do: 'bringDatastoreBack', datastore: 'shared', host },
+  ]);
+}
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
   const name = `move-${number}`;

@@ -1,10 +1,13 @@
+import type { HostDatastore } from '../../../src/agent/datastores/datastores.ts';
 import { heartbeat } from '../../../src/agent/heartbeat/heartbeat.ts';
 import { GuestCpus } from '../../../src/agent/host-report/guest-cpu.ts';
 import { hostReport, type Reporting } from '../../../src/agent/host-report/host-report.ts';
 import { agentInformers } from '../../../src/agent/informers.ts';
+import type { InstancesDeps } from '../../../src/agent/instances/deps.ts';
 import { Instances } from '../../../src/agent/instances/index.ts';
+import { type IsolationWatchDependencies, watchIsolation } from '../../../src/agent/isolation/watch.ts';
 import type { Datastore } from '../../../src/api/datastore.ts';
-import type { HostStatus } from '../../../src/api/host.ts';
+import { type Host, HostIsolation, type HostStatus } from '../../../src/api/host.ts';
 import type { VirtualSwitch } from '../../../src/api/network.ts';
 import { EventRecorder, type KubeApi, type SharedInformer } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
@@ -29,11 +32,18 @@ export interface AgentOptions {
   readonly daemon: Daemon;
   readonly disk: Disk;
   readonly datastores: readonly SimulatedDatastore[];
+  /** Whether anything comes back from a host at this address. */
+  readonly answersAt: (address: string) => boolean;
+  /** Whether another host is seen on shared storage to reach the API server. */
+  readonly othersReachApi: () => boolean;
   /** Told whenever what the host sees of its datastores changes. Returns how to stop that. */
   readonly onDatastores: (listener: () => void) => () => void;
 }
 
 const LEASE_SECONDS = 15;
+const PEER_ANSWER_MS = 5;
+const PEER_TIMEOUT_MS = 1_000;
+const ORDERS_PATH = '/var/lib/drover/isolation.json';
 /** The process of an agent here shares its event loop with the whole world: that says nothing of it. */
 const NO_LAG = { max: 0, enable: () => undefined, disable: () => undefined, reset: () => undefined };
 const QUIET = () => () => undefined;
@@ -58,15 +68,40 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const libvirt = simulatedLibvirt(options.daemon, process, timeline);
   const common = { host, client, libvirt, clock, log, metrics };
   const guestCpus = new GuestCpus(libvirt, 'kvm');
+  const events = new EventRecorder({
+    client,
+    reportingController: 'drover.dev/agent',
+    reportingInstance: host,
+    clock,
+  });
+  const contact = { atMs: clock.monotonicMs() };
+  const isolation = watchIsolation({
+    ...common,
+    hosts,
+    orders: ordersIn(options.disk),
+    apiSilentMs: () => clock.monotonicMs() - contact.atMs,
+    answers: async ({ address: peer }) => {
+      const answers = options.answersAt(peer);
+      await process.spend(answers ? PEER_ANSWER_MS : PEER_TIMEOUT_MS);
+      return answers;
+    },
+    othersReachApi: options.othersReachApi,
+    domainsLeft: () => instances.domainsLeft(),
+    // Simulated hosts have no lease on storage.
+    yieldLease: () => undefined,
+    events,
+  });
   const instances = await Instances.open({
     ...common,
     bootID,
-    events: new EventRecorder({ client, reportingController: 'drover.dev/agent', reportingInstance: host, clock }),
+    events,
+    isolation,
     instances: intents,
     incoming,
     virtualization: 'kvm',
     cpuFeatures: () => guestCpus.features(),
     portOf: ({ virtualSwitchName }) => Promise.resolve({ bridge: virtualSwitchName, mtuBytes: 1500 }),
+    storage: storageOf(datastores, options),
     // Simulated hosts have no lease on storage.
     mayStart: () => ({ ok: true }),
     openUserData: () => '',
@@ -87,12 +122,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     agentVersion: 'simulated',
     usage: { address, usagePort: 9445, usageCertificate: options.certificate },
     sealingKey: 'none',
-    datastores: seenDatastores(datastores, options),
+    datastores: seenDatastores(datastores, hosts, options),
     switches: seenSwitches(switches),
     domains: instances.domains,
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
     incoming: instances.incoming,
     storageLease: { report: () => undefined, onChange: QUIET },
+    isolation,
   });
   const manager = new Manager({
     log,
@@ -105,8 +141,15 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     ],
     clock,
   });
-  const beat = heartbeat({ ...common, durationSeconds: LEASE_SECONDS, lag: NO_LAG });
-  await Promise.all([manager, instances, report, beat].map((part) => part.run(process.signal)));
+  const beat = heartbeat({
+    ...common,
+    durationSeconds: LEASE_SECONDS,
+    lag: NO_LAG,
+    onRenewed: () => {
+      contact.atMs = clock.monotonicMs();
+    },
+  });
+  await Promise.all([manager, instances, report, beat, isolation].map((part) => part.run(process.signal)));
 }
 
 const CERTIFICATE = {
@@ -114,20 +157,54 @@ const CERTIFICATE = {
   ready: { ok: true, reason: 'OwnCertificates', message: 'it has certificates' },
 };
 
-function seenDatastores(
+/** What the operator has told about isolation, on the host's own disk. */
+function ordersIn(disk: Disk): IsolationWatchDependencies['orders'] {
+  return {
+    get: () => {
+      const text = disk.get(ORDERS_PATH);
+      return text === undefined ? undefined : HostIsolation.parse(JSON.parse(text));
+    },
+    keep: async (orders) => {
+      if (orders === undefined) disk.delete(ORDERS_PATH);
+      else disk.set(ORDERS_PATH, JSON.stringify(orders));
+    },
+  };
+}
+
+function storageOf(
   informer: SharedInformer<Datastore>,
   { datastores, host, onDatastores }: AgentOptions,
+): InstancesDeps['storage'] {
+  return {
+    lostDatastoreOf: (path) => {
+      const found = datastores.find((each) => each.holds(path) && !each.isAvailableOn(host));
+      return informer.list().find(({ spec }) => spec.path === found?.path)?.metadata.name;
+    },
+    onChange: onDatastores,
+  };
+}
+
+function seenDatastores(
+  informer: SharedInformer<Datastore>,
+  hosts: SharedInformer<Host>,
+  { datastores, host, onDatastores, process }: AgentOptions,
 ): Reporting<HostStatus['datastores']> {
+  const since = new Map<string, string>();
   return {
     complete: informer.synced(),
     report: () =>
-      informer.list().flatMap(({ metadata, spec }) => {
+      informer.list().flatMap(({ metadata: { name }, spec }): HostDatastore[] => {
         const found = datastores.find(({ path }) => path === spec.path);
         if (found === undefined) return [];
-        const available = found.isAvailableOn(host);
-        return [
-          { name: metadata.name, available, ...(available && { id: found.id }), message: available ? '' : 'I/O error' },
-        ];
+        const fault = found.lossOn(host);
+        if (fault === undefined) {
+          since.delete(name);
+          return [{ name, available: true, id: found.id, message: '' }];
+        }
+        const before = hosts.get(host)?.status?.datastores.find((each) => each.name === name)?.loss?.since;
+        const noticed = since.get(name) ?? before ?? process.clock.now().toISOString();
+        since.set(name, noticed);
+        return [{ name, available: false, message: 'I/O error', loss: { reason: fault.reason, since: noticed } }];
       }),
     onChange: (listener) => {
       const ends = [informer.onChange(listener), onDatastores(listener)];

@@ -25,6 +25,9 @@ export interface HostOptions {
   readonly clientFor: (process: Process) => KubeApi;
   /** Finds another host by the address in a libvirt URI, as far as this one reaches it. */
   readonly targetAt: (from: string, uri: string) => MigrationTarget | undefined;
+  /** What the host sees of others besides the API server, by its name. */
+  readonly answersAt: (from: string, address: string) => boolean;
+  readonly othersReachApi: (from: string) => boolean;
   /** Something has happened on the host; with a domain, to that one. */
   readonly onFact: (what: string, domain?: Domain) => void;
 }
@@ -239,7 +242,7 @@ export class SimulatedHost implements Powered, Daemon {
   #startAgentAfter(delayMs: number): void {
     this.#afterInKernel(delayMs, () => {
       if (this.#agent !== undefined || !this.#agentIsWanted) return;
-      const { name, address, timeline, datastores, clockSkewMs, clientFor } = this.#options;
+      const { name, address, timeline, datastores, clockSkewMs, clientFor, answersAt, othersReachApi } = this.#options;
       const agent = new Process(`agent of ${name}`, timeline, clockSkewMs);
       this.#agent = agent;
       this.#agentStarts++;
@@ -254,6 +257,8 @@ export class SimulatedHost implements Powered, Daemon {
         daemon: this,
         disk: this.disk,
         datastores,
+        answersAt: (peer) => answersAt(name, peer),
+        othersReachApi: () => othersReachApi(name),
         onDatastores: (listener) => {
           this.#datastoreListeners.add(listener);
           agent.onKill(() => this.#datastoreListeners.delete(listener));

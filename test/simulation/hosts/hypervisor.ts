@@ -158,6 +158,19 @@ export class Hypervisor {
     });
   }
 
+  /** Ends it, as far as its process can be killed. @throws LibvirtError */
+  destroy(domain: Domain): void {
+    const { datastores, host } = this.#options;
+    const isHeld = domain.disks.some(({ path }) =>
+      datastores.some((each) => each.holds(path) && each.lossOn(host)?.holdsQemu),
+    );
+    if (isHeld) {
+      const message = `Failed to terminate process ${domain.id} with SIGKILL: Device or resource busy`;
+      throw refusal('domainDestroyFlags', 'SYSTEM_ERROR', message);
+    }
+    this.stop(domain, 'destroyed');
+  }
+
   stop(domain: Domain, cause: StopCause): void {
     if (this.domains.get(domain.uuid) !== domain) return;
     this.domains.delete(domain.uuid);

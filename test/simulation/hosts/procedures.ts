@@ -89,7 +89,7 @@ export const PROCEDURES: Procedures = {
     return undefined;
   },
   domainDestroyFlags: ({ hypervisor }, { dom }) => {
-    hypervisor.stop(hypervisor.domain('domainDestroyFlags', dom.uuid), 'destroyed');
+    hypervisor.destroy(hypervisor.domain('domainDestroyFlags', dom.uuid));
     return undefined;
   },
   domainSetMetadata: ({ hypervisor }, { dom, metadata, uri }) => {

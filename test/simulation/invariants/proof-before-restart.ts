@@ -15,8 +15,9 @@ export const proofBeforeRestart: Invariant = {
     const move = `${key} went from ${String(host)} to ${String(after.spec['host'])}`;
     if (!isJson(failover) || failover['epoch'] !== epoch) return `${move} without any proof`;
     const { proof, bootID } = failover;
-    // A host that has failed to start it, and says that nothing of it is left, needs no other proof.
+    // A host that has failed to start it, or has lost a datastore of it, and says that nothing of it is left, needs no other proof.
     const isConfirmed = isConfirmedOff(VirtualMachineInstance.object.parse(before));
+    if (proof === 'HostConfirmed' && !isConfirmed) return `${move}, and its host has not confirmed that it is off`;
     if (!isConfirmed && proof !== 'NeverStarted' && !isWritten(String(host), bootID, seen))
       return `${move}, and its proof is not written`;
     const left = seen.hosts.find(({ domains }) => domains.some(({ virtualMachineUID }) => virtualMachineUID === uid));

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DatastoreLossReason } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { isJson } from '../api/field-set.ts';
@@ -33,11 +34,19 @@ export const Action = z.discriminatedUnion('do', [
   /** Between hosts, operators, and BMCs (`bmc-of-host-1`). */
   z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([z.string(), z.string()]) }),
   z.strictObject({ do: z.enum(['isolate', 'rejoin']), host }),
-  z.strictObject({ do: z.enum(['loseDatastore', 'bringDatastoreBack']), datastore: z.string(), host }),
   /** In libvirt's words, why the host starts no VM. */
   z.strictObject({ do: z.literal('refuseStarts'), host, words: z.string().default('cannot set up guest memory') }),
   z.strictObject({ do: z.literal('slowStarts'), host, seconds: z.number() }),
   z.strictObject({ do: z.literal('mendStarts'), host }),
+  /** `holdsQemu`: what hangs in it cannot be killed. */
+  z.strictObject({
+    do: z.literal('loseDatastore'),
+    datastore: z.string(),
+    host,
+    reason: DatastoreLossReason.default('PermanentlyLost'),
+    holdsQemu: z.boolean().optional(),
+  }),
+  z.strictObject({ do: z.literal('bringDatastoreBack'), datastore: z.string(), host }),
   z.strictObject({
     do: z.literal('bmc'),
     host,
@@ -139,9 +148,14 @@ export function perform(world: World, action: Action): void {
     case 'rejoin':
       world.network.rejoin(action.host);
       return;
-    case 'loseDatastore':
+    case 'loseDatastore': {
+      const { reason, holdsQemu = false } = action;
+      world.datastore(action.datastore).lose(action.host, { reason, holdsQemu });
+      world.host(action.host).datastoresChanged();
+      return;
+    }
     case 'bringDatastoreBack':
-      world.datastore(action.datastore).setAvailable(action.host, action.do === 'bringDatastoreBack');
+      world.datastore(action.datastore).bringBack(action.host);
       world.host(action.host).datastoresChanged();
       return;
     case 'refuseStarts':
@@ -259,7 +273,7 @@ function healAll(world: World): void {
     each.powerOn();
     each.installAgent();
     Object.assign(each.startFaults, { words: undefined, delayMs: 0 });
-    for (const datastore of world.datastores) datastore.setAvailable(name, true);
+    for (const datastore of world.datastores) datastore.bringBack(name);
     each.datastoresChanged();
   }
   for (const operator of world.operators) {

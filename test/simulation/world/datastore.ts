@@ -1,3 +1,12 @@
+import type { DatastoreLossReason } from '../../../src/api/host.ts';
+
+/** How a host has lost a datastore. */
+export interface DatastoreFaultOnHost {
+  readonly reason: DatastoreLossReason;
+  /** QEMU hangs in it, and cannot be killed. */
+  readonly holdsQemu: boolean;
+}
+
 /** A shared directory as its hosts see it: locks of QEMU on images, small files such as heartbeats. */
 export class SimulatedDatastore {
   readonly name: string;
@@ -5,7 +14,7 @@ export class SimulatedDatastore {
   readonly shared: boolean;
   /** Whether a lock that one host holds keeps others out. Storage without working locks exists, and says nothing. */
   readonly locks: boolean;
-  readonly #unavailableOn = new Set<string>();
+  readonly #lostOn = new Map<string, DatastoreFaultOnHost>();
   readonly #holders = new Map<string, object>();
   readonly #files = new Map<string, string>();
 
@@ -27,12 +36,20 @@ export class SimulatedDatastore {
   }
 
   isAvailableOn(host: string): boolean {
-    return !this.#unavailableOn.has(host);
+    return !this.#lostOn.has(host);
   }
 
-  setAvailable(host: string, isAvailable: boolean): void {
-    if (isAvailable) this.#unavailableOn.delete(host);
-    else this.#unavailableOn.add(host);
+  /** How the host has lost it. Undefined: it has not. */
+  lossOn(host: string): DatastoreFaultOnHost | undefined {
+    return this.#lostOn.get(host);
+  }
+
+  lose(host: string, fault: DatastoreFaultOnHost): void {
+    this.#lostOn.set(host, fault);
+  }
+
+  bringBack(host: string): void {
+    this.#lostOn.delete(host);
   }
 
   holds(path: string): boolean {

@@ -24,7 +24,7 @@ const phase: readonly [string, Read] = ['phase', (object) => textAt(object, 'sta
 const ready: readonly [string, Read] = ['Ready', (object) => conditionAt(object, 'Ready')];
 
 const FIELDS: Readonly<Record<string, readonly (readonly [string, Read])[]>> = {
-  virtualmachines: [phase, ready],
+  virtualmachines: [phase, ready, ['StorageReachable', (object) => unmet(object, 'StorageReachable')]],
   virtualmachineinstances: [
     ['host', (object) => textAt(object, 'spec', 'host')],
     ['epoch', (object) => textAt(object, 'spec', 'epoch')],
@@ -67,6 +67,12 @@ function textAt(object: unknown, ...path: readonly string[]): string | undefined
 function stateAt(object: unknown, ...path: readonly string[]): string | undefined {
   const state = textAt(object, ...path, 'state');
   return state && `${state} (${textAt(object, ...path, 'reason')})`;
+}
+
+/** A condition that is worth a word only where it is not met. */
+function unmet(object: KubeObject, type: string): string | undefined {
+  const words = conditionAt(object, type);
+  return words?.startsWith('False') ? words : undefined;
 }
 
 function conditionAt({ status }: KubeObject, type: string): string | undefined {

@@ -194,11 +194,28 @@ export class World {
       datastores: this.datastores,
       clientFor: (process) => this.#client(name, process, ownHostOnly(this.server, name)),
       targetAt: (from, uri) => this.#migrationTarget(from, uri),
+      answersAt: (from, address) =>
+        this.hosts.some(
+          (each) => each.address === address && each.isExecuting && this.network.reaches(from, each.name),
+        ),
+      othersReachApi: (from) => this.#othersReachApi(from),
       onFact: (what, domain) => {
         this.fact(name, what);
         if (domain !== undefined) this.#onDomain(name, domain, what);
       },
     });
+  }
+
+  /** As leases on shared storage tell it, of hosts that keep one. */
+  #othersReachApi(from: string): boolean {
+    return this.hosts.some(
+      ({ name, hasAgent, isExecuting }) =>
+        name !== from &&
+        hasAgent &&
+        isExecuting &&
+        this.link(name).faults.state === 'Open' &&
+        this.datastores.some((each) => each.shared && each.isAvailableOn(from) && each.isAvailableOn(name)),
+    );
   }
 
   #operator(name: string): SimulatedOperator {

@@ -634,6 +634,7 @@ describe('whatever is seen of a host', () => {
     isOver: fc.boolean(),
     lease: fc.constantFrom({ kind: 'None' as const }, RENEWED, RUNS_OUT, LAPSED, FOLLOWED, UNSEEN),
     policy: fc.constantFrom(policy(), BY_LEASE, BY_BOTH),
+    saysLapsed: fc.boolean(),
     toRecover: fc.nat(2),
     cluster: fc.record({ hosts: fc.integer({ min: 1, max: 6 }), silent: fc.integer({ min: 1, max: 6 }) }),
     confirmed: fc.constantFrom('boot-0', 'boot-1', undefined),

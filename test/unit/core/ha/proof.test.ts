@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Host } from '../../../../src/api/host.ts';
 import type { HostAvailability } from '../../../../src/api/host-availability.ts';
-import { proofFor, shouldRun } from '../../../../src/core/ha/proof.ts';
+import { needsProof, proofFor, shouldRun } from '../../../../src/core/ha/proof.ts';
 import { instance, virtualMachine } from '../../../builders/objects.ts';
 
 const FENCE = {
@@ -150,11 +150,66 @@ it('is proven by the boot in which its copy was when it came by a migration', ()
   expect(proofFor(arrived, host({ fence: { ...FENCE, bootID: 'boot-0' } }))).toBeUndefined();
 });
 
+describe('a VM that was stopped for a lost datastore', () => {
+  const datastoreFault = {
+    datastoreName: 'shared',
+    reason: 'PermanentlyLost',
+    detectedAt: '2026-03-01T12:00:00.000Z',
+    decidedAt: '2026-03-01T12:00:15.000Z',
+  };
+  const spec = { powerState: 'Off', gracePeriodSeconds: 0, datastoreFault };
+  const off = {
+    host: 'h1',
+    observedEpoch: 1,
+    observedGeneration: 1,
+    bootID: 'boot-1',
+    phase: 'Off',
+    lastStop: { at: '2026-03-01T12:00:16.000Z', reason: 'Destroyed' },
+    conditions: [],
+  };
+  const alive = host({ state: 'Online', detectedAt: undefined });
+
+  it('is given to another host by the word of its own', () => {
+    const stopped = instance({ spec, status: off });
+    expect(proofFor(stopped, alive)).toEqual({
+      method: 'HostConfirmed',
+      bootID: 'boot-1',
+      detectedAt: '2026-03-01T12:00:00.000Z',
+      fencedAt: '2026-03-01T12:00:16.000Z',
+    });
+    expect(shouldRun(virtualMachine(), stopped)).toBe(true);
+    expect(needsProof(stopped)).toBe(false);
+  });
+
+  it.each([
+    ['runs as far as is known', { ...off, phase: 'Running' }],
+    ['is being stopped', { ...off, phase: 'Stopping' }],
+    ['was off before it was told to be', { ...off, observedGeneration: 0 }],
+    ['was off in an earlier placement', { ...off, observedEpoch: 0 }],
+    ['was off elsewhere', { ...off, host: 'h0' }],
+  ])('is kept from all others while it %s', (_what, status) => {
+    expect(proofFor(instance({ spec, status }), alive)).toBeUndefined();
+    expect(needsProof(instance({ spec, status }))).toBe(true);
+  });
+
+  it('is given to nobody when it is off because it is halted', () => {
+    const halted = instance({ spec: { powerState: 'Off' }, status: off });
+    expect(proofFor(halted, alive)).toBeUndefined();
+    expect(shouldRun(virtualMachine({ spec: { runStrategy: 'Halted' } }), instance({ spec, status: off }))).toBe(false);
+  });
+});
+
 describe('a VM of a dead host', () => {
   const running = claimedIn('boot-1');
 
   it.each<[string, boolean, Parameters<typeof virtualMachine>[0], Parameters<typeof instance>[0]]>([
     ['that ran', true, {}, running],
+    [
+      'that its host had ended because it was isolated',
+      true,
+      {},
+      { status: { ...running.status, phase: 'Off', reason: 'HostIsolated' } },
+    ],
     ['that is halted', false, { spec: { runStrategy: 'Halted' } }, running],
     ['that is not to be run elsewhere', false, { spec: { ha: { enabled: false } } }, running],
     ['that is to be off', false, {}, { ...running, spec: { powerState: 'Off' } }],

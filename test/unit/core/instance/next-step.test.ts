@@ -56,6 +56,16 @@ const withDomain: Row[] = [
     { step: 'AwaitStorage', untilMs: NOW_MS + 1 },
   ],
   [
+    'tries nothing after an I/O error while the host has lost the datastore: it would only fail again',
+    { domain: domain({ state: ioError }), resumeAtMs: NOW_MS, lostDatastore: 'shared' },
+    { step: 'AwaitStorage', untilMs: NOW_MS + 10_000 },
+  ],
+  [
+    'ends one that waits for a lost datastore as soon as it is to be off without grace',
+    { domain: domain({ state: ioError }), lostDatastore: 'shared', spec: { powerState: 'Off', gracePeriodSeconds: 0 } },
+    { step: 'Destroy' },
+  ],
+  [
     'resumes after an I/O error when it has waited',
     { domain: domain({ state: ioError }), resumeAtMs: NOW_MS },
     { step: 'Resume' },

@@ -35,6 +35,13 @@ const rows: [
   ],
   ['is still being started by libvirt', { domain: domain({ state: starting }) }, 'Starting', 'Starting', 'False'],
   ['is paused by an I/O error', { domain: domain({ state: ioError }) }, 'Paused', 'IOError', 'False'],
+  [
+    'is off since its host is isolated, although it is to run',
+    { spec: { powerState: 'Off' }, isIsolated: true },
+    'Off',
+    'HostIsolated',
+    'False',
+  ],
   ['is off as wanted', { spec: { powerState: 'Off' } }, 'Off', 'PoweredOff', 'True'],
   [
     'switched itself off and may',

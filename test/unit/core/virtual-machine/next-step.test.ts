@@ -9,6 +9,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     vm: virtualMachine(),
     instance: undefined,
     isProvenOff: false,
+    datastoreFault: undefined,
     references: { volumes: new Map(), portGroups: new Map(), volumeUsers: new Map() },
     cluster: { ok: true, cluster: 'lab' },
     cpuModel: { ok: true, model: undefined },
@@ -265,5 +266,43 @@ it('drops user-data that was sealed from a Secret when the spec gives it in the 
   expect(step.step === 'UpdateInstance' && step.spec.cloudInit).toMatchObject({
     userData: '#cloud-config',
     sealedUserData: undefined,
+  });
+});
+
+describe('a VM that was stopped because its host has lost a datastore', () => {
+  const stop = {
+    datastoreName: 'shared',
+    reason: 'PermanentlyLost',
+    detectedAt: '2026-03-01T12:00:00.000Z',
+    decidedAt: '2026-03-01T12:00:15.000Z',
+  } as const;
+  const spec = { powerState: 'Off', gracePeriodSeconds: 0, datastoreFault: stop };
+  const fault = { datastore: 'shared', reason: 'PermanentlyLost', since: stop.detectedAt } as const;
+
+  it('stays off where it was while it is to be moved', () => {
+    const step = nextStep(input({ instance: instance({ spec }), datastoreFault: { ...fault, moveAtMs: 1 } }));
+    // Other fields of the intent follow the VM.
+    expect(step).toMatchObject({ step: 'Nothing' });
+  });
+
+  it.each([
+    ['the datastore is back', undefined],
+    ['the policy has changed', { ...fault, waits: 'PolicyNone' } as const],
+  ])('goes on where it was when %s', (_why, datastoreFault) => {
+    const step = nextStep(input({ instance: instance({ spec }), datastoreFault }));
+    expect(step).toMatchObject({
+      step: 'UpdateInstance',
+      spec: { powerState: 'Running', gracePeriodSeconds: 60, epoch: 1 },
+    });
+    expect(step.step === 'UpdateInstance' && step.spec.datastoreFault).toBeUndefined();
+  });
+
+  it('is let go when it is halted meanwhile', () => {
+    const vm = virtualMachine({ spec: { runStrategy: 'Halted' } });
+    const status = { phase: 'Off', observedGeneration: 1, observedEpoch: 1, host: 'h1' };
+    const step = nextStep(
+      input({ vm, instance: instance({ spec, status }), datastoreFault: { ...fault, moveAtMs: 1 } }),
+    );
+    expect(step).toMatchObject({ step: 'ReleaseInstance' });
   });
 });
