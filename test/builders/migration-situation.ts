@@ -72,6 +72,7 @@ export function migrationSituation({
         groups,
       }),
       admission: undefined,
+      vmFault: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
     },

@@ -11,6 +11,7 @@ import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
 import { DomainsReport, isReported } from './domains-report.ts';
 import { Ghosts } from './ghosts.ts';
+import { GuestHeartbeats } from './guest-heartbeats.ts';
 import { GuestTools } from './guest-tools.ts';
 import { Leftovers } from './leftovers.ts';
 import { Listing } from './listing.ts';
@@ -37,6 +38,7 @@ export class Instances {
   readonly #memories = new Memories();
   readonly #starting = new Map<string, StartUnderWay>();
   readonly #guestTools: GuestTools;
+  readonly #heartbeats: GuestHeartbeats;
   readonly #ghosts: Ghosts;
   readonly #leftovers: Leftovers;
   readonly #outgoing: Outgoing;
@@ -53,6 +55,7 @@ export class Instances {
       log,
       onReport: (uuid) => this.#enqueueDomain(this.#table.byUuid(uuid)),
     });
+    this.#heartbeats = new GuestHeartbeats({ libvirt, clock, log, onChange: (uuid) => this.#enqueueUuid(uuid) });
     this.#ghosts = new Ghosts({
       table: this.#table,
       files: deps.files,
@@ -99,6 +102,7 @@ export class Instances {
     this.#outgoing = outgoing;
     this.#scope = {
       outgoing,
+      heartbeats: this.#heartbeats,
       observer: {
         outgoing,
         host: deps.host,
@@ -108,6 +112,7 @@ export class Instances {
         files: deps.files,
         logDirectory: deps.logDirectory,
         guestReport: (uuid) => this.#guestTools.report(uuid),
+        guestSilence: (uuid) => this.#heartbeats.silence(uuid),
       },
       starter: {
         deps,
@@ -158,6 +163,7 @@ export class Instances {
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     this.#listing.stop();
     this.#guestTools.stop();
+    this.#heartbeats.stop();
     this.#ghosts.stop();
     for (const end of ends) end();
   }
@@ -180,6 +186,7 @@ export class Instances {
     }
     const own = instance && ownEntry(this.#table, instance);
     if (own !== undefined) this.#leftovers.forget(own.uuid);
+    if (instance !== undefined) this.#heartbeats.follow(instance.spec.domainUUID, own, instance.spec.vmFault);
     return soonest(results);
   }
 
@@ -201,6 +208,8 @@ export class Instances {
   #onStop({ identity }: DomainEntry, stop: Stop): void {
     if (identity === undefined) return;
     const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
+    // Of a domain that the agent itself has ended, it knows why.
+    if (stop.reason === 'Destroyed' && memory.end?.of === identity.startedAt) return;
     memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
   }
 
@@ -214,6 +223,8 @@ export class Instances {
   #onDomainChange({ before, after }: DomainChange): void {
     const uuid = after?.uuid ?? before?.uuid;
     if (uuid !== undefined) this.#guestTools.follow(uuid, after);
+    // A domain without an instance, which no pass looks at.
+    if (uuid !== undefined && after === undefined) this.#heartbeats.forget(uuid);
     this.#enqueueDomain(before);
     this.#enqueueDomain(after);
     if (isReported(before, this.#leftovers) || isReported(after, this.#leftovers)) this.domains.changed();

@@ -1,3 +1,4 @@
+import type { VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import { shortList } from '../../core/model/short-list.ts';
 import type { HostVerdict, Placement } from '../../core/placement/place.ts';
@@ -15,6 +16,7 @@ export function explanationText({ vm, placed, missing, now, rules }: VirtualMach
     ...conditions.map(
       ({ type, status, reason, message }) => `  ${type} ${status}: ${reason}${message === '' ? '' : `: ${message}`}`,
     ),
+    ...(vm.status?.lastFault === undefined ? [] : [`  ${faultLine(vm.status.lastFault)}`]),
     ...(rules.length === 0 ? [] : ['', 'Rule groups:', ...table(rules.map(ruleRow))]),
     ...(placed?.because === undefined ? [] : ['', 'Why there, as it was decided:', ...indented(placed.because)]),
     ...(missing.length === 0
@@ -28,6 +30,11 @@ export function explanationText({ vm, placed, missing, now, rules }: VirtualMach
       ? []
       : ['', headline(now, placed !== undefined), ...table(now.verdicts.map((verdict) => hostRow(verdict, now)))]),
   ].join('\n');
+}
+
+function faultLine({ reason, at, host, action, actedAt }: NonNullable<VirtualMachineStatus['lastFault']>): string {
+  const done = { None: 'nothing was done', Reboot: 'the guest was reset', Restart: 'it was started elsewhere' }[action];
+  return `Guest failed last at ${at} on ${host}: ${reason}; ${done} (${actedAt.length} times in the window of its policy)`;
 }
 
 function headline({ verdicts }: Placement, isPlaced: boolean): string {

@@ -3,6 +3,7 @@ import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { failoverHostsOf } from '../../core/ha/admission.ts';
+import { vmFaultOf } from '../../core/ha/guest-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
 import { type LostVirtualMachine, planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
@@ -27,6 +28,7 @@ interface Lost extends LostVirtualMachine {
   readonly vm: VirtualMachine;
   readonly instance: VirtualMachineInstance;
   readonly devices: ResolvedDevices;
+  readonly vmFault: VirtualMachineInstanceSpec['vmFault'];
   readonly proof: Proof;
 }
 
@@ -100,9 +102,9 @@ function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
     if (!wish.ok) return [];
     const { devices } = wish;
     const request = { ...wish.request, onlyHost: undefined };
-    return [
-      { request, fromHost: host.metadata.name, priority: vm.spec.ha.restartPriority, vm, instance, devices, proof },
-    ];
+    const vmFault = vmFaultOf(input.vmFault, instance.spec.vmFault?.actedAt);
+    const fromHost = host.metadata.name;
+    return [{ request, fromHost, priority: vm.spec.ha.restartPriority, vm, instance, devices, vmFault, proof }];
   });
 }
 
@@ -122,7 +124,7 @@ function startingOn(hosts: readonly Host[], { informers }: ControllerDependencie
 
 /** Writes the new placement, unless anybody has changed the instance since the proof was compared with it. */
 async function give(
-  { vm, instance, devices, proof, fromHost, request }: Lost,
+  { vm, instance, devices, vmFault, proof, fromHost, request }: Lost,
   { host, placement }: Restart,
   deps: ControllerDependencies,
   { signal, log, clock }: ReconcileContext,
@@ -140,7 +142,7 @@ async function give(
   };
   const sealed = await sealUserData(vm, host, deps, signal);
   const bootID = deps.informers.hosts.get(host)?.status?.bootID;
-  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel };
+  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel, vmFault };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const explanation = explainPlacement(placement);
   const annotations = { ...instance.metadata.annotations, [PLACEMENT_ANNOTATION]: explanation };

@@ -1,6 +1,8 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { Volume } from '../../api/volume.ts';
 import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts';
+import { vmFaultPolicy } from '../../core/ha/guest-fault.ts';
+import { policyOf } from '../../core/ha/policy.ts';
 import { proofFor } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
@@ -24,6 +26,10 @@ export function gather(
     ...gatherNeeds(key, vm, cluster, informers),
     vm,
     instance,
+    vmFault: vmFaultPolicy(
+      vm,
+      policyOf(informers.clusters.get(clusterName ?? ''), (name) => informers.haPolicies.get(name)),
+    ),
     isProvenOff: instance !== undefined && proofFor(instance, informers.hosts.get(instance.spec.host)) !== undefined,
     inventory: inventories.of(clusterName),
     admission: inventories.reserves.of(clusterName),
