@@ -81,7 +81,7 @@ export function randomHaScenario(seed: number): ScenarioInput {
     return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
   });
   return {
-    cluster: { ...randomCluster(random, names), ha: {} },
+    cluster: { ...randomCluster(random, names), ha: { vmFault: vmFault(random) } },
     events: {
       runFor: HEAL_AT + BOUND,
       settledFrom: HEAL_AT + 5,
@@ -241,8 +241,26 @@ const HA_FAULTS: readonly Fault[] = [
   (random, names, at, until) =>
     onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
+  guestFails,
+  guestFails,
   migration,
 ];
+
+/** Its kernel or its watchdog says so, or its tools fall silent. */
+function guestFails(random: Random, { vms }: Names, at: number): Timed[] {
+  const vm = pick(random, vms);
+  const how = pick(random, ['guestPanics', 'guestWatchdogExpires', 'guestHangs', 'guestToolsHang'] as const);
+  return [
+    { at: at - 1, do: 'guestToolsConnect', vm },
+    { at, do: how, vm },
+  ];
+}
+
+/** Guests are judged soon, and as often as it takes. */
+function vmFault(random: Random) {
+  const action = pick(random, ['None', 'Reboot', 'Restart'] as const);
+  return { action, heartbeatTimeoutSeconds: 5, ioQuietSeconds: 10, minUptimeSeconds: 10, maxResets: 100 };
+}
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
   const name = `move-${number}`;
