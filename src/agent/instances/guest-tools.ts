@@ -45,8 +45,7 @@ export class GuestTools {
     const wanted = entry?.identity !== undefined && entry.guestAgentConnected;
     const watched = this.#watched.get(uuid);
     if (wanted && watched === undefined) {
-      this.#watched.set(uuid, { intervalMs: FIRST_INTERVAL_MS });
-      void this.#limitAnswers(uuid).then(() => this.#ask(uuid));
+      void this.#begin(uuid, { intervalMs: FIRST_INTERVAL_MS });
     } else if (!wanted && watched !== undefined) {
       watched.timer?.cancel();
       this.#watched.delete(uuid);
@@ -58,11 +57,14 @@ export class GuestTools {
     this.#watched.clear();
   }
 
-  async #limitAnswers(uuid: string): Promise<void> {
+  async #begin(uuid: string, watched: Watched): Promise<void> {
+    this.#watched.set(uuid, watched);
     const args = { dom: { uuid }, timeoutSeconds: RESPONSE_TIMEOUT_SECONDS };
     await this.#libvirt
       .call('domainAgentSetResponseTimeout', args)
       .catch((err: unknown) => this.#log.debug({ uuid, err }, 'cannot limit how long a guest is waited for'));
+    // It may have gone, and come again, meanwhile.
+    if (this.#watched.get(uuid) === watched) await this.#ask(uuid);
   }
 
   async #ask(uuid: string): Promise<void> {
