@@ -7,6 +7,8 @@ import { MAX_RESTART_ATTEMPTS } from './recovery.ts';
 
 /** Longest delay of a policy: a day. */
 const LONGEST_DELAY_SECONDS = 86_400;
+/** Longest memory of resets: a week. */
+const LONGEST_WINDOW_SECONDS = 604_800;
 
 /**
  * After how long without a renewal of its lease a host has surely missed one, in seconds: agents renew it every 3 s. The shortest time, and the
@@ -55,6 +57,50 @@ const IsolationResponse = z.enum(['LeavePoweredOn', 'Shutdown', 'PowerOff']).def
   description:
     'What a host does with its VMs when it alone is cut off: neither the API server nor another host answers it, while it sees on shared storage that another host does reach the API server (which takes the lease keeper on the hosts). LeavePoweredOn (default): they run on. Shutdown: guests are shut down, and powered off after their grace period, 300 s at most. PowerOff: at once. Where fencing.order has StorageLease, the host gives its lease up when all are off, so that they run elsewhere; it serves again when it is back. Hosts that see nobody carry on, and so do all when the API server is down or the whole network.',
 });
+
+const VMFault = z
+  .object({
+    action: z.enum(['None', 'Reboot', 'Restart']).default('None').meta({
+      description:
+        'What is done about a VM whose guest has failed while its host is well: its kernel has panicked, its watchdog has expired, or its guest tools have fallen silent. None (default): nothing beyond what the VM itself says; a panic counts as a crash, after which spec.runStrategy starts it again, and a watchdog resets its guest. Reboot: it is reset where it is. Restart: it is ended, and started on another host where one can take it.',
+    }),
+    heartbeatTimeoutSeconds: z
+      .int()
+      .min(5, 'is too short: one question to the guest tools may take 5 s')
+      .max(3600)
+      .default(30)
+      .meta({
+        description:
+          'How long guest tools that have been connected may stay silent before the guest counts as hung, in seconds. Default 30.',
+      }),
+    ioQuietSeconds: z
+      .int()
+      .min(0, 'cannot be negative: 0 does not look at disks and network')
+      .max(3600)
+      .default(120)
+      .meta({
+        description:
+          'For how long a guest whose tools are silent must besides have read and written nothing and sent nothing before it counts as hung, in seconds. 0: it is not looked at. Default 120.',
+      }),
+    minUptimeSeconds: z
+      .int()
+      .min(0, 'cannot be negative: 0 judges silent guest tools from the start')
+      .max(3600)
+      .default(120)
+      .meta({
+        description:
+          'How long after a start or a reset silent guest tools are not judged, in seconds. Panics and watchdogs are. Default 120.',
+      }),
+    maxResets: z.int().min(1, 'is too few: for none at all, write action: None').max(100).default(3).meta({
+      description:
+        'How often a VM is reset or restarted because of its guest within windowSeconds; after that it is left as it is. Default 3.',
+    }),
+    windowSeconds: z.int().min(60).max(LONGEST_WINDOW_SECONDS).default(3600).meta({
+      description: 'Over how long resets are counted, in seconds. Default 3600.',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'What is done when a guest fails and its host does not. Default: nothing.' });
 
 const FailureDetection = withRules(
   z.object({
@@ -144,6 +190,7 @@ const HAPolicySpec = z
     hostFault: HostFault,
     datastoreFault: DatastoreFault,
     isolationResponse: IsolationResponse,
+    vmFault: VMFault,
     failureDetection: FailureDetection.prefault({}).meta({
       description: 'How soon a host counts as dead. Default: after 8 s.',
     }),
@@ -170,7 +217,7 @@ export const HAPolicy = defineKind({
   shortName: 'hap',
   scope: 'Cluster',
   description:
-    'What high availability does when a host dies: how soon it counts as dead, how that is proven, and what becomes of its VMs. A Cluster names one in spec.ha.policyName.',
+    'What high availability does when a host dies: how soon it counts as dead, how that is proven, and what becomes of its VMs; and what it does about guests that fail. A Cluster names one in spec.ha.policyName.',
   example: { metadata: { name: 'patient' }, spec: { hostFault: { action: 'Restart', delaySeconds: 60 } } },
   conditions: {
     Ready: 'The policy can be carried out. False: the message says what is wrong with it.',

@@ -144,3 +144,10 @@ export const CloudInit = withRules(
     fieldPath: '.userData',
   },
 );
+
+export const Watchdog = z.object({
+  model: z.enum(['i6300esb']).default('i6300esb').meta({
+    description:
+      'The device that the guest feeds: i6300esb (default), a PCI card that q35 and pc both take, with a driver in Linux and in Windows.',
+  }),
+});

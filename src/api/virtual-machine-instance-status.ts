@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { MAX_CPU_FEATURES } from './common/cpu-levels.ts';
 import { ObservedGeneration } from './common/status.ts';
+import { guestFaultFields } from './guest-fault.ts';
 import { InstanceMigrationStatus } from './virtual-machine-instance-migration.ts';
 
 /** What the host made of a VirtualMachineInstance; written by its agent. */
@@ -92,7 +93,15 @@ export const InstanceStatus = z
     }),
     guestTools: z
       .object({
-        connected: z.boolean().meta({ description: 'Whether the guest agent answers.' }),
+        connected: z.boolean().meta({ description: 'Whether the guest agent has its channel open.' }),
+        silentSince: z.string().max(64).optional().meta({
+          description:
+            'Since when the guest agent has not answered although its channel is open (RFC 3339), once that is longer than the policy allows. Absent: it answers, or nobody asks.',
+        }),
+        suppressedBy: z.enum(['Migration', 'MinUptime', 'RecentIO']).optional().meta({
+          description:
+            'Why nothing is done about that. Migration: the VM is being moved. MinUptime: it was started or reset a short while ago. RecentIO: it still reads, writes or sends. Absent: nothing is in the way.',
+        }),
         hostname: z.string().max(253).optional().meta({ description: "The guest's host name. Absent: not reported." }),
         os: z.string().max(253).optional().meta({ description: "The guest's operating system. Absent: not reported." }),
         addresses: z
@@ -104,6 +113,10 @@ export const InstanceStatus = z
       .optional()
       .meta({ description: 'What the guest tools report. Absent: not running.' }),
     migration: InstanceMigrationStatus.optional(),
+    guestFault: z
+      .object(guestFaultFields)
+      .optional()
+      .meta({ description: 'The last failure of the guest that the policy spoke of. Absent: none.' }),
     conditions: Conditions,
   })
   .meta({ description: 'What the host made of it; written by the agent of that host. Absent: not seen yet.' });

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type CelRule, immutable, matching, withRules } from './common/cel.ts';
 import { defineKind } from './common/kind.ts';
 import { EntryName, MacAddress, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
+import { ActedAt } from './guest-fault.ts';
 import { DatastoreLossReason } from './host.ts';
 import { ProofMethod } from './host-availability.ts';
 import { FailedStart, GaveUp, MAX_RESTART_ATTEMPTS } from './recovery.ts';
@@ -40,6 +41,34 @@ const InstanceNic = z.object({
     .optional()
     .meta({ description: 'Place in the boot order. Absent: not booted from.' }),
 });
+
+/** What the host does about a guest that fails: the policy of the VM's Cluster, which agents do not read. */
+const VMFault = z
+  .object({
+    action: z.enum(['Reboot', 'Restart']).meta({
+      description:
+        'Reboot: the guest is reset. Restart: its host says so here, and the operator starts the VM elsewhere.',
+    }),
+    heartbeatTimeoutSeconds: z.int().min(1).meta({ description: 'How long guest tools may stay silent, in seconds.' }),
+    ioQuietSeconds: z.int().min(0).meta({
+      description:
+        'For how long a silent guest must have read, written and sent nothing, in seconds. 0: not looked at.',
+    }),
+    minUptimeSeconds: z
+      .int()
+      .min(0)
+      .meta({ description: 'How long after a start or a reset silent tools are not judged, in seconds.' }),
+    maxResets: z.int().min(1).meta({ description: 'How often it is reset or restarted within windowSeconds.' }),
+    windowSeconds: z.int().min(1).meta({ description: 'Over how long resets are counted, in seconds.' }),
+    actedAt: ActedAt.optional().meta({
+      description:
+        'When the VM was reset or restarted because of its guest before there was this instance (RFC 3339), oldest first. Absent: never.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+  })
+  .meta({
+    description: 'What is done when the guest fails. Absent: no high availability, or its policy does nothing.',
+  });
 
 const InstanceSpec = withRules(
   z.object({
@@ -131,6 +160,11 @@ const InstanceSpec = withRules(
       })
       .optional()
       .meta({ description: 'NoCloud seed. Absent: none.' }),
+    watchdog: z
+      .object({ model: z.enum(['i6300esb']).meta({ description: 'The device that the guest feeds.' }) })
+      .optional()
+      .meta({ description: 'Hardware watchdog. Absent: none.' }),
+    vmFault: VMFault.optional(),
     migration: InstanceMigration.optional(),
     failover: z
       .object({
@@ -260,5 +294,8 @@ export type VirtualMachineInstanceSpec = VirtualMachineInstance['spec'];
 export type VirtualMachineInstanceStatus = NonNullable<VirtualMachineInstance['status']>;
 /** The CPU of a guest. */
 export type GuestCpu = NonNullable<VirtualMachineInstanceStatus['cpu']>;
+/** What is done about a guest that fails. */
+export type InstanceVMFault = NonNullable<VirtualMachineInstanceSpec['vmFault']>;
+export type GuestFault = NonNullable<VirtualMachineInstanceStatus['guestFault']>;
 export type InstanceDisk = VirtualMachineInstanceSpec['disks'][number];
 export type InstanceNic = VirtualMachineInstanceSpec['nics'][number];

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Conditions } from './common/condition.ts';
 import { ObservedGeneration } from './common/status.ts';
+import { guestFaultFields } from './guest-fault.ts';
 import { Recovery } from './recovery.ts';
 
 /** What became of a VirtualMachine; written by the operator. */
@@ -92,6 +93,12 @@ export const VirtualMachineStatus = z
           'The last time that it was started elsewhere because its host had died, or had lost a datastore. Absent: never.',
       }),
     recovery: Recovery.optional(),
+    lastFault: z
+      .object({ ...guestFaultFields, host: z.string().max(253).meta({ description: 'Host that it was on.' }) })
+      .optional()
+      .meta({
+        description: 'The last time that its guest failed, where its HAPolicy does something about it. Absent: never.',
+      }),
     conditions: Conditions,
   })
   .meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });

@@ -4,7 +4,7 @@ import { defineKind } from './common/kind.ts';
 import { EntryName, ObjectName, VIRTUAL_MACHINE_NAME_RULE } from './common/names.ts';
 import { LabelSelector } from './common/selector.ts';
 import { NOT_SEEN_YET } from './common/status.ts';
-import { CloudInit, Cpu, Disk, Memory, Nic } from './virtual-machine-devices.ts';
+import { CloudInit, Cpu, Disk, Memory, Nic, Watchdog } from './virtual-machine-devices.ts';
 import { VirtualMachineStatus } from './virtual-machine-status.ts';
 
 const Dependency = z.object({
@@ -72,11 +72,15 @@ const VirtualMachineSpec = withRules(
     cloudInit: CloudInit.optional().meta({
       description: 'NoCloud seed, given to the guest as a read-only disk. Absent: none.',
     }),
+    watchdog: Watchdog.optional().meta({
+      description:
+        'A hardware watchdog, for a service in the guest to feed. When it expires the guest is reset, or what HAPolicy.spec.vmFault says is done. Absent: none. A change works at the next power cycle (condition RestartRequired).',
+    }),
     ha: z
       .object({
         enabled: z.boolean().default(true).meta({
           description:
-            'Whether the VM is run elsewhere when its host dies, where its Cluster has high availability. Default true.',
+            'Whether the VM is run elsewhere when its host dies, and is looked after when its guest fails, where its Cluster has high availability. Default true.',
         }),
         restartPriority: z.enum(['Highest', 'High', 'Medium', 'Low', 'Lowest']).default('Medium').meta({
           description:

@@ -1,3 +1,4 @@
+import type { VirtualMachineInstanceSpec } from '../api/virtual-machine-instance.ts';
 import { element, type XmlElement } from './xml/element.ts';
 
 /** Devices that every VM has, whatever its spec. */
@@ -14,6 +15,14 @@ export function standardDevices(consoleLogPath: string): XmlElement[] {
     // pvpanic: a guest kernel that dies says so, instead of only falling silent.
     element('panic', { model: 'isa' }),
   ];
+}
+
+/**
+ * When it expires the guest is paused: what is done about it is decided by whoever knows the policy, also when the agent is away at
+ * that moment, since the pause and its reason stay. Not q35's own iTCO, which libvirt can set up only from 9.1 on.
+ */
+export function watchdogElement(watchdog: VirtualMachineInstanceSpec['watchdog']): XmlElement | undefined {
+  return watchdog && element('watchdog', { model: watchdog.model, action: 'pause' });
 }
 
 /** Name that qemu-guest-agent opens in the guest. */

@@ -1,5 +1,5 @@
 import type { VirtualMachineInstanceSpec } from '../api/virtual-machine-instance.ts';
-import { standardDevices } from './devices.ts';
+import { standardDevices, watchdogElement } from './devices.ts';
 import { diskElement, scsiControllerElement, seedElement } from './disks.ts';
 import { domainName } from './domain-name.ts';
 import { type DomainIdentity, identityElement } from './identity.ts';
@@ -80,7 +80,8 @@ function domainElement(intent: Intent, host: HostSide, identity: DomainIdentity)
     // A stopped domain leaves nothing behind on the host; whether it starts again is decided by the intent.
     element('on_poweroff', {}, 'destroy'),
     element('on_reboot', {}, 'restart'),
-    element('on_crash', {}, 'destroy'),
+    // A panic stays to be seen, also by an agent that was away, and what is done about it is decided by the policy.
+    element('on_crash', {}, 'preserve'),
     // A guest that puts itself to sleep would look like one that hangs.
     element('pm', {}, [element('suspend-to-mem', { enabled: 'no' }), element('suspend-to-disk', { enabled: 'no' })]),
     element('devices', {}, devices(intent, host)),
@@ -101,6 +102,7 @@ function devices({ namespace, name, spec }: Intent, host: HostSide): (XmlElement
     host.seedPath === undefined ? undefined : seedElement(host.seedPath),
     ...nics,
     ...standardDevices(host.consoleLogPath),
+    watchdogElement(spec.watchdog),
   ];
 }
 

@@ -2,7 +2,7 @@ import type { VirtualMachineInstanceSpec } from '../api/virtual-machine-instance
 import { digest } from './digest.ts';
 
 /** The fields of an instance's spec that a running domain cannot take over, sorted. */
-const POWER_CYCLE_FIELDS = ['cloudInit', 'cpu', 'disks', 'machineType', 'memoryBytes', 'nics'] as const;
+const POWER_CYCLE_FIELDS = ['cloudInit', 'cpu', 'disks', 'machineType', 'memoryBytes', 'nics', 'watchdog'] as const;
 export type PowerCycleField = (typeof POWER_CYCLE_FIELDS)[number];
 
 /**

@@ -2,7 +2,7 @@
  * Guests of one boot sector: programs for the bare processor, which do at once and for certain what an operating system
  * could only be talked into. Loaded by the BIOS to 0000:7C00, in 16-bit mode.
  */
-export type BootProgram = 'powersOff' | 'panics' | 'resets' | 'writes';
+export type BootProgram = 'powersOff' | 'panics' | 'resets' | 'neglectsWatchdog' | 'writes';
 
 const HALT = [0xf4, 0xeb, 0xfd]; // hlt; jmp hlt
 /** BIOS INT 15h, AH=86h: waits CX:DX microseconds, here one second. */
@@ -16,6 +16,15 @@ const PROGRAMS: Readonly<Record<BootProgram, readonly number[]>> = {
   panics: [...WAIT_A_SECOND, 0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, ...HALT],
   // out 0x3f8, 'B': a sign of this boot on the serial console; then out 0x64, 0xfe: the keyboard controller's reset line.
   resets: [0xba, 0xf8, 0x03, 0xb0, 0x42, 0xee, ...WAIT_A_SECOND, 0xb0, 0xfe, 0xe6, 0x64, ...HALT],
+  // A sign of this boot on the serial console; then, with the PCI BIOS (INT 1Ah, AH=B1h), the watchdog 8086:25AB is set to its fast
+  // clock, at which both of its stages last a second, and started (Intel 6300ESB, registers 60h and 68h).
+  neglectsWatchdog: [
+    ...[0xba, 0xf8, 0x03, 0xb0, 0x42, 0xee], // out 0x3f8, 'B'
+    ...[0xb8, 0x02, 0xb1, 0xb9, 0xab, 0x25, 0xba, 0x86, 0x80, 0x31, 0xf6, 0xcd, 0x1a], // find it: BX is its address
+    ...[0xb8, 0x0c, 0xb1, 0xbf, 0x60, 0x00, 0xb9, 0x07, 0x00, 0xcd, 0x1a], // write word 60h, 7
+    ...[0xb8, 0x0b, 0xb1, 0xbf, 0x68, 0x00, 0xb1, 0x02, 0xcd, 0x1a], // write byte 68h, 2
+    ...HALT,
+  ],
   // Writes 32 KiB after 32 KiB to the first disk with BIOS INT 13h, AH=43h, from sector 64 on.
   writes: [
     0x31,

@@ -79,6 +79,26 @@ function datastore(): KubeObject {
   );
 }
 
+function vmFaultFigures(): object {
+  return {
+    heartbeatTimeoutSeconds: 30,
+    ioQuietSeconds: 120,
+    minUptimeSeconds: 120,
+    maxResets: 3,
+    windowSeconds: 3600,
+  };
+}
+
+function guestFault(): object {
+  return {
+    reason: 'GuestHeartbeatLost',
+    at: '2026-01-02T03:04:00Z',
+    epoch: 1,
+    action: 'Reboot',
+    actedAt: ['2026-01-02T03:04:00Z'],
+  };
+}
+
 function haPolicy(): KubeObject {
   return object(
     'HAPolicy',
@@ -86,6 +106,7 @@ function haPolicy(): KubeObject {
       hostFault: { action: 'Restart', delaySeconds: 60 },
       datastoreFault: { action: 'Restart', delaySeconds: 60, allPathsDownSeconds: 140 },
       isolationResponse: 'Shutdown',
+      vmFault: { action: 'Restart', ...vmFaultFigures() },
       failureDetection: { suspectAfterSeconds: 5, deadAfterSeconds: 10 },
       fencing: { order: ['BMC', 'StorageLease'], timeoutSeconds: 30, maxSimultaneousPercent: 50 },
       restart: { maxConcurrentPerHost: 8, maxAttempts: 5, timeoutSeconds: 300 },
@@ -340,6 +361,7 @@ function virtualMachine(cloudInit: object): KubeObject {
       ],
       nics: [{ name: 'lan', portGroup: 'lan', mac: '52:54:00:12:34:56', model: 'virtio' }],
       cloudInit: { ...cloudInit, networkData: 'version: 2\n' },
+      watchdog: { model: 'i6300esb' },
       ha: {
         enabled: true,
         restartPriority: 'High',
@@ -365,6 +387,7 @@ function virtualMachine(cloudInit: object): KubeObject {
         message: 'every attempt has failed',
         tried: [failedStart],
       },
+      lastFault: { ...guestFault(), host: 'host-1' },
       phase: 'Running',
       host: 'host-1',
       epoch: 1,
@@ -424,6 +447,8 @@ function instance(): KubeObject {
         sealedUserData: { source: 'uid/1', box: 'Ym94' },
         networkData: 'version: 2\n',
       },
+      watchdog: { model: 'i6300esb' },
+      vmFault: { action: 'Restart', ...vmFaultFigures(), actedAt: ['2026-01-02T03:04:00Z'] },
       migration: instanceMigration(),
       failover: {
         fromHost: 'host-2',
@@ -482,7 +507,15 @@ function instanceStatus(): object {
       progress: migrationProgress(),
       downtimeMilliseconds: 80,
     },
-    guestTools: { connected: true, hostname: 'web', os: 'Debian GNU/Linux 12', addresses: ['192.0.2.7'] },
+    guestTools: {
+      connected: true,
+      silentSince: '2026-01-02T03:04:05Z',
+      suppressedBy: 'RecentIO',
+      hostname: 'web',
+      os: 'Debian GNU/Linux 12',
+      addresses: ['192.0.2.7'],
+    },
+    guestFault: guestFault(),
   };
 }
 

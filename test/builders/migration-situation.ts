@@ -73,6 +73,7 @@ export function migrationSituation({
         groups,
       }),
       admission: undefined,
+      vmFault: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
     },

@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { Stop, StopReason } from '../../core/instance/index.ts';
 import {
   AgentState,
+  CrashedDetail,
+  CrashedReason,
   DomainState,
   type EventOf,
   type Libvirt,
@@ -34,6 +36,9 @@ export interface DomainEventsOptions {
   readonly onUnclear: () => void;
 }
 
+/** A guest that panics is paused first, and said to have crashed some milliseconds later. */
+const PAUSE_SETTLES_MS = 500;
+
 /** Keeps the table up to date from libvirt's events. @returns a function that ends it. */
 export async function followDomainEvents(options: DomainEventsOptions): Promise<() => void> {
   const ends = [
@@ -64,7 +69,14 @@ function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: Event
       else if (underWay === undefined) onUnclear();
       return;
     case LifecycleEvent.SUSPENDED:
-      if (isKnown) table.put({ ...entry, state: DomainState.PAUSED, reason: pausedReasonOf(detail) });
+      if (!isKnown) onUnclear();
+      else if (detail === SuspendedDetail.PAUSED) readPause(options, entry);
+      else table.put({ ...entry, state: DomainState.PAUSED, reason: pausedReasonOf(detail) });
+      return;
+    case LifecycleEvent.CRASHED:
+      // A guest that has a crash kernel loaded goes on by itself: it writes its dump, and boots.
+      if (detail === CrashedDetail.CRASHLOADED) return;
+      if (isKnown) table.put({ ...entry, state: DomainState.CRASHED, reason: CrashedReason.PANICKED });
       else onUnclear();
       return;
     case LifecycleEvent.STOPPED:
@@ -76,6 +88,19 @@ function onLifecycle(options: DomainEventsOptions, { dom, event, detail }: Event
       onUnclear();
       return;
   }
+}
+
+/** What it was paused for is asked a moment later: it would be resumed, and a guest that has panicked must not be. */
+function readPause({ table, clock, log, onUnclear }: DomainEventsOptions, { uuid, name }: DomainEntry): void {
+  clock.setTimeout(() => {
+    table.isGone(uuid).then(
+      (isGone) => isGone && onUnclear(),
+      (err: unknown) => {
+        log.info({ domain: name, err }, 'cannot tell why a domain was paused; all are listed anew');
+        onUnclear();
+      },
+    );
+  }, PAUSE_SETTLES_MS);
 }
 
 /**
@@ -130,8 +155,6 @@ function stopReasonOf(detail: number): StopReason {
 /** The event's detail in the words of the domain's state. */
 function pausedReasonOf(detail: number): number {
   switch (detail) {
-    case SuspendedDetail.PAUSED:
-      return PausedReason.USER;
     case SuspendedDetail.MIGRATED:
       return PausedReason.MIGRATION;
     case SuspendedDetail.IOERROR:

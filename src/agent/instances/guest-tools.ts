@@ -7,7 +7,12 @@ import type { DomainEntry } from './domain-table.ts';
 /** The address often comes after the agent; later hardly anything changes. */
 const FIRST_INTERVAL_MS = 2_000;
 const LONGEST_INTERVAL_MS = 120_000;
-const GUEST_TIMEOUT_MS = 10_000;
+const GUEST_TIMEOUT_MS = 20_000;
+/**
+ * How long libvirt waits for each answer of a guest. By itself it waits for ever, so that a guest that dies amid a question would take
+ * with it all further ones, and a worker of the daemon.
+ */
+const RESPONSE_TIMEOUT_SECONDS = 5;
 
 interface Watched {
   report?: GuestReport;
@@ -40,8 +45,7 @@ export class GuestTools {
     const wanted = entry?.identity !== undefined && entry.guestAgentConnected;
     const watched = this.#watched.get(uuid);
     if (wanted && watched === undefined) {
-      this.#watched.set(uuid, { intervalMs: FIRST_INTERVAL_MS });
-      void this.#ask(uuid);
+      void this.#begin(uuid, { intervalMs: FIRST_INTERVAL_MS });
     } else if (!wanted && watched !== undefined) {
       watched.timer?.cancel();
       this.#watched.delete(uuid);
@@ -51,6 +55,16 @@ export class GuestTools {
   stop(): void {
     for (const { timer } of this.#watched.values()) timer?.cancel();
     this.#watched.clear();
+  }
+
+  async #begin(uuid: string, watched: Watched): Promise<void> {
+    this.#watched.set(uuid, watched);
+    const args = { dom: { uuid }, timeoutSeconds: RESPONSE_TIMEOUT_SECONDS };
+    await this.#libvirt
+      .call('domainAgentSetResponseTimeout', args)
+      .catch((err: unknown) => this.#log.debug({ uuid, err }, 'cannot limit how long a guest is waited for'));
+    // It may have gone, and come again, meanwhile.
+    if (this.#watched.get(uuid) === watched) await this.#ask(uuid);
   }
 
   async #ask(uuid: string): Promise<void> {

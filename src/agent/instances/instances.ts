@@ -11,6 +11,7 @@ import { followDomainEvents } from './domain-events.ts';
 import { type DomainChange, type DomainEntry, DomainTable } from './domain-table.ts';
 import { DomainsReport, isReported } from './domains-report.ts';
 import { Ghosts } from './ghosts.ts';
+import { GuestHeartbeats } from './guest-heartbeats.ts';
 import { GuestTools } from './guest-tools.ts';
 import { Leftovers } from './leftovers.ts';
 import { Listing } from './listing.ts';
@@ -38,6 +39,7 @@ export class Instances {
   readonly #memories = new Memories();
   readonly #starting = new Map<string, StartUnderWay>();
   readonly #guestTools: GuestTools;
+  readonly #heartbeats: GuestHeartbeats;
   readonly #ghosts: Ghosts;
   readonly #leftovers: Leftovers;
   readonly #outgoing: Outgoing;
@@ -54,6 +56,7 @@ export class Instances {
       log,
       onReport: (uuid) => this.#enqueueDomain(this.#table.byUuid(uuid)),
     });
+    this.#heartbeats = new GuestHeartbeats({ libvirt, clock, log, onChange: (uuid) => this.#enqueueUuid(uuid) });
     this.#ghosts = new Ghosts({
       table: this.#table,
       files: deps.files,
@@ -101,6 +104,7 @@ export class Instances {
     this.#outgoing = outgoing;
     this.#scope = {
       outgoing,
+      heartbeats: this.#heartbeats,
       observer: {
         outgoing,
         storage: deps.storage,
@@ -112,6 +116,7 @@ export class Instances {
         files: deps.files,
         logDirectory: deps.logDirectory,
         guestReport: (uuid) => this.#guestTools.report(uuid),
+        guestSilence: (uuid) => this.#heartbeats.silence(uuid),
       },
       starter: {
         deps,
@@ -170,6 +175,7 @@ export class Instances {
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     this.#listing.stop();
     this.#guestTools.stop();
+    this.#heartbeats.stop();
     this.#ghosts.stop();
     for (const end of ends) end();
   }
@@ -192,6 +198,7 @@ export class Instances {
     }
     const own = instance && ownEntry(this.#table, instance);
     if (own !== undefined) this.#leftovers.forget(own.uuid);
+    if (instance !== undefined) this.#heartbeats.follow(instance.spec.domainUUID, own, instance.spec.vmFault);
     return soonest(results);
   }
 
@@ -234,6 +241,8 @@ export class Instances {
   #onStop({ identity }: DomainEntry, stop: Stop): void {
     if (identity === undefined) return;
     const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
+    // Of a domain that the agent itself has ended, it knows why.
+    if (stop.reason === 'Destroyed' && memory.end?.of === identity.startedAt) return;
     memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
   }
 
@@ -247,6 +256,8 @@ export class Instances {
   #onDomainChange({ before, after }: DomainChange): void {
     const uuid = after?.uuid ?? before?.uuid;
     if (uuid !== undefined) this.#guestTools.follow(uuid, after);
+    // A domain without an instance, which no pass looks at.
+    if (uuid !== undefined && after === undefined) this.#heartbeats.forget(uuid);
     this.#enqueueDomain(before);
     this.#enqueueDomain(after);
     if (isReported(before, this.#leftovers) || isReported(after, this.#leftovers)) this.domains.changed();

@@ -13,6 +13,8 @@ export interface InstanceMemory {
   refusal?: Refusal;
   /** Starts refused in a row. */
   refusals: number;
+  /** A reset because of the guest is written down, and not done yet. */
+  isResetOwed?: true;
   /** When a domain that an I/O error paused is resumed next (Unix time, milliseconds), and how long that is held back. */
   resume?: {
     readonly atMs: number;

@@ -7,6 +7,8 @@ export interface InstanceMetrics {
   readonly onStart: (outcome: string, seconds: number) => void;
   /** @param step a step that changes a domain: Start, Shutdown, Destroy, ... */
   readonly onStep: (step: string) => void;
+  /** @param action what is done about a guest that has failed: Reboot, Restart or None. */
+  readonly onGuestFault: (reason: string, action: string) => void;
 }
 
 /** From a domain with nothing to boot to one whose host is busy with a hundred others. */
@@ -42,7 +44,14 @@ export function instanceMetrics({ registry }: Metrics, memories: Memories): Inst
     labelNames: ['step'],
     registers,
   });
+  const guestFaults = new Counter({
+    name: 'drover_agent_guest_faults_total',
+    help: 'Guests that have failed while their host was well, by how that was seen and what is done about it.',
+    labelNames: ['reason', 'action'],
+    registers,
+  });
   return {
+    onGuestFault: (reason, action) => guestFaults.inc({ reason, action }),
     onStart(outcome, seconds) {
       starts.inc({ outcome });
       if (outcome === 'started') startSeconds.observe(seconds);

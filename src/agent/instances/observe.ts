@@ -3,6 +3,7 @@ import { whileIsolated } from '../../core/ha/isolation.ts';
 import {
   endInStatus,
   type GuestReport,
+  type GuestSilence,
   type MigrationJob,
   type ObservedDomain,
   type Obstacle,
@@ -32,6 +33,7 @@ export interface Observer {
   readonly files: HostFiles;
   readonly logDirectory: string;
   readonly guestReport: (uuid: string) => GuestReport | undefined;
+  readonly guestSilence: (uuid: string) => GuestSilence | undefined;
   readonly outgoing: Outgoing;
   readonly storage: InstancesDeps['storage'];
   readonly isolation: InstancesDeps['isolation'];
@@ -50,7 +52,7 @@ export async function observe(
   const instance = stop === undefined ? own : whileIsolated(own, stop);
   const uid = instance.spec.virtualMachineUID;
   const entry = ownEntry(table, instance);
-  const domain = entry && observedDomain(entry, instance, observer.guestReport(entry.uuid));
+  const domain = entry && observedDomain(entry, instance, observer);
   const run = runOf(records.run(uid), domain) ?? runWithoutRecord(instance, host, domain);
   const end = domain === undefined && run !== undefined ? await endOf(observer, instance, memory, run, now) : undefined;
   const obstacle = domain === undefined ? obstacleOf(table, instance) : undefined;
@@ -76,6 +78,7 @@ export async function observe(
     ...(refusal && { refusal }),
     ...(stop !== undefined && own.spec.powerState !== 'Off' && { isIsolated: true }),
     ...(lostDatastore !== undefined && { lostDatastore }),
+    ...(memory.isResetOwed && { isResetOwed: true as const }),
     ...(resume && { resumeAtMs: resume.atMs }),
   };
 }
@@ -162,10 +165,11 @@ function obstacleOf(table: DomainTable, instance: VirtualMachineInstance): Obsta
 function observedDomain(
   entry: DomainEntry,
   instance: VirtualMachineInstance,
-  report: GuestReport | undefined,
+  { guestReport, guestSilence }: Observer,
 ): ObservedDomain | undefined {
   const { identity } = entry;
   if (identity === undefined) return undefined;
+  const silence = guestSilence(entry.uuid);
   return {
     epoch: identity.epoch,
     restartedAt: identity.restartedAt,
@@ -173,17 +177,19 @@ function observedDomain(
     ...(identity.cpu && { cpu: identity.cpu }),
     state: isPaused(entry.state) ? { running: false, pausedBy: pauseCauseOf(entry) } : { running: true },
     outdatedFields: changedFields(instance.spec, identity.fields),
-    guestTools: { connected: entry.guestAgentConnected, ...(report ?? { addresses: [] }) },
+    guestTools: { connected: entry.guestAgentConnected, ...(guestReport(entry.uuid) ?? { addresses: [] }) },
+    ...(silence && { silence }),
   };
 }
 
 function isPaused(state: number): boolean {
-  return state === DomainState.PAUSED || state === DomainState.PMSUSPENDED;
+  return state === DomainState.PAUSED || state === DomainState.PMSUSPENDED || state === DomainState.CRASHED;
 }
 
-/** Only a pause that somebody asked for is undone; libvirt ends its own. */
+/** Only a pause that somebody asked for, or that a failed guest is in, is undone; libvirt ends its own. */
 function pauseCauseOf({ state, reason }: DomainEntry): PauseCause {
   if (state === DomainState.PMSUSPENDED) return 'Transition';
+  if (state === DomainState.CRASHED) return 'Panic';
   switch (reason) {
     case PausedReason.IOERROR:
       return 'IOError';
@@ -193,9 +199,12 @@ function pauseCauseOf({ state, reason }: DomainEntry): PauseCause {
       return 'Migration';
     case PausedReason.STARTING_UP:
       return 'Starting';
+    case PausedReason.WATCHDOG:
+      return 'Watchdog';
+    // Somebody has reset it after a panic, past Drover, and libvirt waits for a resume.
+    case PausedReason.CRASHED:
     case PausedReason.UNKNOWN:
     case PausedReason.USER:
-    case PausedReason.WATCHDOG:
     case PausedReason.FROM_SNAPSHOT:
       return 'Asked';
     default:

@@ -12,6 +12,7 @@ import {
 import { CodedError } from '../../runtime/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
 import type { DomainEntry } from './domain-table.ts';
+import type { GuestHeartbeats } from './guest-heartbeats.ts';
 import type { InstanceMemory } from './memory.ts';
 import { ownEntry } from './observe.ts';
 import { type Starter, startDomain } from './start-domain.ts';
@@ -20,6 +21,7 @@ import { type Starter, startDomain } from './start-domain.ts';
 export interface Performer {
   readonly starter: Starter;
   readonly outgoing: Outgoing;
+  readonly heartbeats: Pick<GuestHeartbeats, 'forget'>;
 }
 
 /** What is done at the host; a claim is a write. */
@@ -38,7 +40,7 @@ const LONGEST_RETRY_MS = 60_000;
  * @throws CodedError when libvirt could not be asked, or refused something other than a start.
  */
 export async function perform(
-  { starter, outgoing }: Performer,
+  { starter, outgoing, heartbeats }: Performer,
   situation: Situation,
   act: Act,
   memory: InstanceMemory,
@@ -50,6 +52,8 @@ export async function perform(
   try {
     if (isOfMigration(act)) await migrate(starter, outgoing, situation, act, memory, entry);
     else await change(starter, situation, act, memory, entry);
+    // What was known of the guest was of the one before.
+    if (act.step === 'Reset') heartbeats.forget(entry.uuid);
   } catch (error) {
     if (!isLibvirtError(error, 'NO_DOMAIN', 'OPERATION_INVALID')) throw libvirtFailure(act, entry, error);
     // The domain is in another state than the table says, or gone.
@@ -131,10 +135,18 @@ async function change(
       memory.shutdown = { powerOffAtMs: act.powerOffAtMs };
       await libvirt.call('domainShutdownFlags', { dom, flags: DomainShutdown.ACPI_POWER_BTN });
       return;
+    case 'Reset':
+      await libvirt.call('domainReset', { dom });
+      // One that its watchdog had paused stays so. An agent that dies here finds it as before, and resets it once more.
+      if (entry.state !== DomainState.RUNNING) await libvirt.call('domainResume', { dom });
+      table.put({ ...entry, state: DomainState.RUNNING, reason: RunningReason.UNPAUSED });
+      return;
+    case 'EndCrashed':
     case 'Destroy': {
-      memory.stopAsked = true;
+      const hasCrashed = act.step === 'EndCrashed';
+      memory.stopAsked = !hasCrashed;
       await libvirt.call('domainDestroyFlags', { dom });
-      const stop = { at: clock.now().toISOString(), reason: 'Destroyed' } as const;
+      const stop = { at: clock.now().toISOString(), reason: hasCrashed ? 'Crashed' : 'Destroyed' } as const;
       memory.end = { of: entry.identity?.startedAt ?? '', end: { began: true, ...stop } };
       table.remove(entry.uuid);
       return;

@@ -10,6 +10,7 @@ import {
 } from '../../core/instance/index.ts';
 import { CodedError, done, type ReconcileContext, type Result, requeueAfter } from '../../runtime/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
+import type { GuestHeartbeats } from './guest-heartbeats.ts';
 import type { InstanceMemory } from './memory.ts';
 import type { InstanceMetrics } from './metrics.ts';
 import { type Observer, observe } from './observe.ts';
@@ -22,6 +23,7 @@ export interface Scope {
   readonly observer: Observer;
   readonly starter: Starter;
   readonly outgoing: Outgoing;
+  readonly heartbeats: GuestHeartbeats;
   readonly metrics: InstanceMetrics;
 }
 
@@ -56,6 +58,7 @@ export async function reconcileInstance(
     tell(scope, situation, step);
     if (step.step === 'Claim') await claim(pass, situation);
     else if (step.step === 'Start') await startShown(pass, situation, step);
+    else if (step.step === 'Reset' || step.step === 'EndCrashed') await resetGuest(pass, situation, step);
     else await perform(scope, situation, step, memory);
   }
   return requeueAfter(1_000, `still not at rest after ${STEPS_MAX} steps`);
@@ -69,6 +72,8 @@ const ACTS: ReadonlySet<Step['step']> = new Set<Exclude<Step, Rest>['step']>([
   'Resume',
   'Shutdown',
   'Destroy',
+  'Reset',
+  'EndCrashed',
   'StartMigration',
   'AbortMigration',
   'DropCopy',
@@ -94,14 +99,39 @@ function tell({ starter }: Scope, situation: Situation, step: Step): void {
  * @throws CodedError when the intent is another one by now; KubeError when it cannot be written, and nothing is started
  */
 async function claim(pass: Pass, situation: Situation): Promise<void> {
+  await writeUnlessOutdated(pass, instanceStatus(situation, { step: 'Starting' }));
+}
+
+/** Writes a status, and makes sure by the answer that the intent which it is about still stands. @throws as `claim` does */
+async function writeUnlessOutdated(pass: Pass, status: ComputedStatus): Promise<void> {
   const { instance } = pass;
-  const written = await write(pass, instanceStatus(situation, { step: 'Starting' }));
+  const written = await write(pass, status);
   if (written?.spec.host === instance.spec.host && written.spec.epoch === instance.spec.epoch) return;
   delete pass.memory.written;
   throw new CodedError(
     'ApiConflict',
     `the intent of ${instance.metadata.name} has changed (epoch ${written?.spec.epoch}, host ${written?.spec.host}); it is looked at anew`,
   );
+}
+
+/**
+ * Resets a guest that has failed. What a policy counts is written down before: a count that could not be kept would be no bound, so
+ * that nothing is done as long as it cannot be written.
+ * @throws as `claim` and `perform` do
+ */
+async function resetGuest(
+  pass: Pass,
+  situation: Situation,
+  step: Extract<Act, { step: 'Reset' | 'EndCrashed' }>,
+): Promise<void> {
+  const { scope, memory } = pass;
+  if (step.counted && !memory.isResetOwed) {
+    await writeUnlessOutdated(pass, instanceStatus(situation, step));
+    memory.isResetOwed = true;
+  }
+  await perform(scope, situation, step, memory);
+  delete memory.isResetOwed;
+  scope.metrics.onGuestFault(step.fault.reason, 'Reboot');
 }
 
 /** Starts the domain; a start that takes its time shows as Starting, a quick one costs no write of its own. */
@@ -137,6 +167,7 @@ async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Resul
     delete memory.shutdown;
     memory.stopAsked = false;
   }
+  if (step.step === 'Settled') delete memory.isResetOwed;
   if (situation.domain === undefined && memory.hasSeed) {
     const { files, seedDirectory } = scope.starter.deps;
     await files.removeSeed(seedDirectory, instance.spec.virtualMachineUID);
@@ -147,6 +178,7 @@ async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Resul
   if (status.phase !== before?.phase || status.reason !== before?.reason) {
     context.log.info({ step: step.step, phase: status.phase, reason: status.reason, why: status.message }, 'at rest');
     tell(scope, situation, step);
+    if (step.step === 'GuestFailed') scope.metrics.onGuestFault(step.fault.reason, step.action);
   }
   await write(pass, status);
   if (!('untilMs' in step) || step.untilMs === undefined) return done;

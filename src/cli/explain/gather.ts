@@ -109,6 +109,8 @@ export async function gather(client: KubeClient, vm: VirtualMachine): Promise<Om
       reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),
     // Whether it waits for others of its RuleGroup, its condition says.
     groupMigration: undefined,
+    // What is done when its guest fails decides nothing about where it is.
+    vmFault: undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { FailedStart } from '../../api/recovery.ts';
+import type { VirtualMachineStatus } from '../../api/virtual-machine.ts';
 import type { RuleGroupModel } from '../../core/model/rule-group.ts';
 import { shortList } from '../../core/model/short-list.ts';
 import type { HostVerdict, Placement } from '../../core/placement/place.ts';
@@ -22,6 +23,7 @@ export function explanationText({ vm, placed, missing, now, rules, hidden }: Vir
     ...(tried.length === 0
       ? []
       : ['', 'Hosts that failed to start it, the first attempt first:', ...table(tried.map(attemptRow))]),
+    ...(vm.status?.lastFault === undefined ? [] : [`  ${faultLine(vm.status.lastFault)}`]),
     ...(rules.length === 0 ? [] : ['', 'Rule groups:', ...table(rules.map(ruleRow))]),
     ...(placed?.because === undefined ? [] : ['', 'Why there, as it was decided:', ...indented(placed.because)]),
     ...(missing.length === 0
@@ -41,6 +43,11 @@ export function explanationText({ vm, placed, missing, now, rules, hidden }: Vir
       ? []
       : ['', headline(now, placed !== undefined), ...table(now.verdicts.map((verdict) => hostRow(verdict, now)))]),
   ].join('\n');
+}
+
+function faultLine({ reason, at, host, action, actedAt }: NonNullable<VirtualMachineStatus['lastFault']>): string {
+  const done = { None: 'nothing was done', Reboot: 'the guest was reset', Restart: 'it was started elsewhere' }[action];
+  return `Guest failed last at ${at} on ${host}: ${reason}; ${done} (${actedAt.length} times in the window of its policy)`;
 }
 
 function headline({ verdicts }: Placement, isPlaced: boolean): string {

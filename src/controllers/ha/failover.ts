@@ -139,7 +139,7 @@ function startingOn(
 
 /** Writes the new placement, unless anybody has changed the instance since it was looked at. */
 async function give(
-  { vm, instance, devices, cause, why, request, needsReading }: Lost,
+  { vm, instance, devices, vmFault, cause, why, request, needsReading }: Lost,
   { host, placement }: Restart,
   deps: ControllerDependencies,
   context: ReconcileContext,
@@ -157,7 +157,7 @@ async function give(
   const failover = { ...cause, decidedAt: clock.now().toISOString(), epoch };
   const sealed = await sealUserData(vm, host, deps, signal);
   const bootID = deps.informers.hosts.get(host)?.status?.bootID;
-  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel };
+  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel, vmFault };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const explanation = explainPlacement(placement);
   const annotations = { ...instance.metadata.annotations, [PLACEMENT_ANNOTATION]: explanation };

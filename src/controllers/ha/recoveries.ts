@@ -6,6 +6,7 @@ import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { hasLostDatastore } from '../../core/ha/datastore-fault.ts';
 import { awaitedBy, awaitedInWords, dependenciesInEffect } from '../../core/ha/dependencies.ts';
+import { vmFaultOf } from '../../core/ha/guest-fault.ts';
 import { placeLost } from '../../core/ha/place-lost.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
 import {
@@ -37,6 +38,7 @@ export interface Lost extends LostVirtualMachine {
   readonly vm: VirtualMachine;
   readonly instance: VirtualMachineInstance;
   readonly devices: ResolvedDevices;
+  readonly vmFault: VirtualMachineInstanceSpec['vmFault'];
   /** What its next placement says of how it came about. */
   readonly cause: Omit<Failover, 'decidedAt' | 'epoch' | 'gaveUp'>;
   /** Why it leaves its host, in words. */
@@ -249,6 +251,7 @@ function addLost({ input, failed, ...each }: ToRestart, { deps, now }: Scope, fo
   found.lost.push({
     ...each,
     devices: wish.devices,
+    vmFault: vmFaultOf(input.vmFault, instance.spec.vmFault?.actedAt),
     request: { ...wish.request, onlyHost: undefined, failedHosts: failed ?? failedHosts(tried, nowMs) },
     fromHost: instance.spec.host,
     priority: vm.spec.ha.restartPriority,

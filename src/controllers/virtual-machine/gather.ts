@@ -8,6 +8,7 @@ import {
   datastoresOf,
   hasLostDatastore,
 } from '../../core/ha/datastore-fault.ts';
+import { vmFaultPolicy } from '../../core/ha/guest-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { isProvenOff } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
@@ -32,6 +33,10 @@ export function gather(
     ...gatherNeeds(key, vm, cluster, informers),
     vm,
     instance,
+    vmFault: vmFaultPolicy(
+      vm,
+      policyOf(informers.clusters.get(clusterName ?? ''), (name) => informers.haPolicies.get(name)),
+    ),
     isProvenOff: instance !== undefined && isProvenOff(instance, informers.hosts.get(instance.spec.host)),
     datastoreFault: vm && instance && datastoreFault(vm, instance, clusterName, informers, clock),
     inventory: inventories.of(clusterName),

@@ -66,6 +66,7 @@ export function statusOf(input: StatusInput): VirtualMachineStatus {
     guest: seen?.guestTools?.connected ? { hostname: seen.guestTools.hostname, os: seen.guestTools.os } : undefined,
     lastFailover: lastFailover(input),
     recovery: input.recovery,
+    lastFault: lastFault(input),
     conditions: [
       ...setConditions(
         conditionsBefore(input),
@@ -100,6 +101,16 @@ function lastFailover({ vm, instance }: StatusInput): VirtualMachineStatus['last
     runningAt: (isSame ? before.runningAt : undefined) ?? startedAt,
     proof,
   };
+}
+
+/** How its guest failed last; what an earlier instance said of it stays. */
+function lastFault({ vm, instance }: StatusInput): VirtualMachineStatus['lastFault'] {
+  const fault = agentStatus(instance)?.guestFault;
+  const before = vm.status?.lastFault;
+  if (instance === undefined || fault === undefined) return before;
+  // One of an earlier placement was told by the host of that one.
+  const isEarlier = fault.epoch < instance.spec.epoch && before?.at === fault.at;
+  return { ...fault, host: isEarlier ? before.host : instance.spec.host };
 }
 
 /** What the agent says of the newest placement; what it said of an older one is history. */
@@ -176,6 +187,8 @@ function ready(input: StatusInput): ConditionInput {
         : 'the guest shut itself down; runStrategy RerunOnFailure leaves it off';
     return { type, status: 'True', reason: 'Halted', message };
   }
+  const hung = phase === 'Running' ? hungGuest(instance) : undefined;
+  if (hung !== undefined) return { type, status: 'False', ...hung };
   if (
     vm.spec.runStrategy !== 'Halted' &&
     (phase === (vm.spec.paused ? 'Paused' : 'Running') || phase === 'Migrating')
@@ -191,6 +204,15 @@ function ready(input: StatusInput): ConditionInput {
   if (phase === 'Pending' && instance !== undefined) return { ...storageReachable(input), type, status: 'False' };
   if (phase === 'Pending') return { ...scheduled(input), type };
   return { ...running(input), type, status: phase === 'Unknown' ? 'Unknown' : 'False' };
+}
+
+/** Why the guest of a domain that runs is not well. */
+function hungGuest(
+  instance: VirtualMachineInstance | undefined,
+): Pick<ConditionInput, 'reason' | 'message'> | undefined {
+  const { reason, message = '' } =
+    agentStatus(instance)?.reason === 'GuestHeartbeatLost' ? (instance?.status ?? {}) : {};
+  return reason === undefined ? undefined : { reason, message };
 }
 
 /** Whether the domain runs (a paused one does not). */
@@ -282,10 +304,26 @@ function scheduled(input: StatusInput): ConditionInput {
   }
 }
 
+type SuppressedBy = NonNullable<
+  NonNullable<NonNullable<VirtualMachineInstance['status']>['guestTools']>['suppressedBy']
+>;
+
+const SUPPRESSIONS: Readonly<Record<SuppressedBy, string>> = {
+  Migration: 'the VM is being moved',
+  MinUptime: 'it was started or reset a short while ago (HAPolicy, vmFault.minUptimeSeconds)',
+  RecentIO: 'it has read, written or sent something a short while ago (HAPolicy, vmFault.ioQuietSeconds)',
+};
+
 function guestToolsConnected({ instance }: StatusInput): ConditionInput {
   const type = 'GuestToolsConnected';
   const tools = agentStatus(instance)?.guestTools;
   if (tools === undefined) return { type, status: 'False', reason: 'NotRunning', message: 'the guest does not run' };
+  const { silentSince, suppressedBy } = tools;
+  if (silentSince !== undefined) {
+    const why = suppressedBy === undefined ? '' : `; nothing is done, since ${SUPPRESSIONS[suppressedBy]}`;
+    const message = `the guest agent has its channel open, and has not answered since ${silentSince}${why}`;
+    return { type, status: 'False', reason: 'GuestHeartbeatLost', message };
+  }
   return tools.connected
     ? { type, status: 'True', reason: 'Connected', message: 'the guest agent answers' }
     : {

@@ -30,6 +30,8 @@ export function recoveryOf(input: RecoveryInput): Recovery | undefined {
   const { vm, instance, isProvenOff, policy } = input;
   const { spec } = instance;
   if (vm.metadata.deletionTimestamp !== undefined || vm.spec.runStrategy === 'Halted') return undefined;
+  // What its host has lost is told by `StorageReachable`.
+  if (spec.datastoreFault !== undefined && isConfirmedOff(instance)) return undefined;
   if (isTakenBack(spec)) return takenBack(input, spec.failover?.tried ?? []);
   const isAttempt = isOfFailover(spec) && !hasRun(instance, vm);
   const tried = isAttempt ? (spec.failover?.tried ?? []) : [];

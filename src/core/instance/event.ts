@@ -29,6 +29,22 @@ export function eventOf(situation: Situation, step: Step): InstanceEvent | undef
       return situation.instance.spec.gracePeriodSeconds === 0
         ? undefined
         : warning('PowerCut', 'PoweringOff', `The power was cut: ${step.why}.`);
+    case 'Reset':
+      return warning(step.fault.reason, 'Resetting', `The guest has failed: ${step.why}. It is reset.`);
+    case 'EndCrashed':
+      return warning(step.fault.reason, 'Restarting', `The guest has failed: ${step.why}. Its domain is ended.`);
+    case 'GuestFailed':
+      return step.action === 'Restart'
+        ? warning(
+            step.fault.reason,
+            'Restarting',
+            `The guest has failed: ${step.fault.words}. It is started elsewhere.`,
+          )
+        : warning(
+            'GuestResetsExhausted',
+            'Waiting',
+            `The guest has failed: ${step.fault.words}. After ${step.resets} resets it is left as it is.`,
+          );
     case 'AwaitStorage':
       return warning('IOError', 'Waiting', 'A disk failed or its datastore is full: the guest is paused.');
     case 'StayOff':

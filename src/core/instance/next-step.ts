@@ -1,3 +1,4 @@
+import { type Fault, judgeGuest } from './guest-fault.ts';
 import { type MigrationStep, migrationStep } from './migration.ts';
 import { restartDelaySeconds } from './restart-delay.ts';
 import type { ObservedDomain, Refusal, Run, Situation, Stop } from './situation.ts';
@@ -13,6 +14,10 @@ export type Step =
   /** Presses the ACPI power button. */
   | { readonly step: 'Shutdown'; readonly powerOffAtMs: number; readonly why: string }
   | { readonly step: 'Destroy'; readonly why: string }
+  /** Resets the guest in its domain, and lets it run. */
+  | { readonly step: 'Reset'; readonly fault: Fault; readonly counted: boolean; readonly why: string }
+  /** Ends a domain whose guest has panicked: from there on it has crashed. */
+  | { readonly step: 'EndCrashed'; readonly fault: Fault; readonly counted: boolean; readonly why: string }
   | Extract<MigrationStep, { readonly step: 'StartMigration' | 'AbortMigration' | 'DropCopy' }>
   | Rest;
 
@@ -24,6 +29,15 @@ export type Rest =
   | { readonly step: 'AwaitShutdown'; readonly untilMs: number; readonly purpose: 'PowerOff' | 'Restart' }
   | { readonly step: 'AwaitStorage'; readonly untilMs: number }
   | { readonly step: 'AwaitRestart'; readonly untilMs: number; readonly stop: Stop; readonly run: Run }
+  /** The guest has failed, and waits until the operator ends it here, or until it may be reset again. */
+  | { readonly step: 'GuestFailed'; readonly fault: Fault; readonly action: 'Restart' }
+  | {
+      readonly step: 'GuestFailed';
+      readonly fault: Fault;
+      readonly action: 'None';
+      readonly resets: number;
+      readonly untilMs: number;
+    }
   | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' | 'HostIsolated' }
   | { readonly step: 'RefuseEpoch' }
   | { readonly step: 'Blocked'; readonly reason: string; readonly message: string }
@@ -45,7 +59,28 @@ export function nextStep(situation: Situation): Step {
   }
   if (instance.spec.powerState === 'Off') return stop(situation, domain, 'PowerOff');
   if (isRestartOwed(situation, domain.restartedAt)) return stop(situation, domain, 'Restart');
-  return follow(situation, domain);
+  return guestStep(situation, domain) ?? follow(situation, domain);
+}
+
+/** What is done about a guest that has failed. Undefined: it has not, or is given time. */
+function guestStep(situation: Situation, { state }: ObservedDomain): Step | undefined {
+  const verdict = judgeGuest(situation);
+  switch (verdict.verdict) {
+    case 'Well':
+    case 'Suppressed':
+      return undefined;
+    case 'Reboot': {
+      const { fault, counted } = verdict;
+      const hasPanicked = !state.running && state.pausedBy === 'Panic';
+      return { step: hasPanicked ? 'EndCrashed' : 'Reset', fault, counted, why: fault.words };
+    }
+    case 'Restart':
+      return { step: 'GuestFailed', fault: verdict.fault, action: 'Restart' };
+    case 'GivenUp': {
+      const { fault, resets, untilMs } = verdict;
+      return { step: 'GuestFailed', fault, action: 'None', resets, untilMs };
+    }
+  }
 }
 
 /** A request that was taken back asks for nothing. */
@@ -63,6 +98,8 @@ function stop(
   const wanted = isIsolated ? 'the host is isolated' : 'the intent is Off';
   const cause = purpose === 'PowerOff' ? wanted : `a restart was asked for at ${restartedAt}`;
   if (gracePeriodSeconds === 0) return { step: 'Destroy', why: `${cause}, with no grace period` };
+  if (!domain.state.running && domain.state.pausedBy === 'Panic')
+    return { step: 'Destroy', why: `${cause}, and a guest whose kernel has panicked cannot shut down` };
   if (shutdown === undefined) {
     const isPaused = isPausedForGood(domain);
     if (isPaused) return { step: 'Resume', why: `${cause}, and a paused guest cannot shut down` };

@@ -41,6 +41,10 @@ export type PauseCause =
   | 'Starting'
   /** Its memory is, or was, on its way to another host. */
   | 'Migration'
+  /** The guest's kernel has panicked; the domain is kept as it was then. */
+  | 'Panic'
+  /** The guest has not fed its watchdog. */
+  | 'Watchdog'
   /** libvirt is in the middle of something and resumes it itself. */
   | 'Transition';
 
@@ -56,6 +60,18 @@ export interface ObservedDomain {
   /** Fields of the spec that it does not follow until it is started anew, sorted. */
   readonly outdatedFields: readonly string[];
   readonly guestTools: { readonly connected: boolean } & GuestReport;
+  /** Its tools have their channel open and do not answer. Absent: they do, or nobody asks. */
+  readonly silence?: GuestSilence;
+}
+
+/** How long a guest has not been heard of. Both spans lie between two observations, so that one that nobody looked at counts for nothing. */
+export interface GuestSilence {
+  /** RFC 3339: when the first question was given up. */
+  readonly since: string;
+  /** From then to the last question that was given up. */
+  readonly silentForMs: number;
+  /** For how long it has read, written and sent nothing. */
+  readonly quietForMs: number;
 }
 
 /** What the guest agent told. */
@@ -133,6 +149,8 @@ export interface Situation {
   readonly isIsolated?: boolean;
   /** Datastore of its disks that the host has lost. Absent: none. */
   readonly lostDatastore?: string;
+  /** A reset because of the guest has been written down, and could not be carried out. Absent: none. */
+  readonly isResetOwed?: true;
   /** When a domain that an I/O error paused is resumed next. Absent: it has not been tried. */
   readonly resumeAtMs?: number;
 }

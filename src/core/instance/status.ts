@@ -1,8 +1,9 @@
 import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-instance.ts';
+import { type Decision, type Fault, type GuestVerdict, guestFaultAfter, judgeGuest } from './guest-fault.ts';
 import { migrationStatus } from './migration.ts';
-import type { Rest } from './next-step.ts';
+import type { Rest, Step } from './next-step.ts';
 import { type Phase, readiness } from './ready.ts';
-import type { Run, Situation, Stop } from './situation.ts';
+import type { ObservedDomain, Run, Situation, Stop } from './situation.ts';
 
 /** A status without the conditions' times, which depend on the ones before. */
 export type ComputedStatus = Omit<VirtualMachineInstanceStatus, 'conditions'> & {
@@ -17,12 +18,17 @@ interface Verdict {
   readonly powerOffAt?: string;
 }
 
-/** The status of an instance at rest; `Starting` while libvirt is taking its time. Computed anew each time. */
-export function instanceStatus(situation: Situation, rest: Rest | { readonly step: 'Starting' }): ComputedStatus {
+/** What a status is written at: a rest, a start that takes its time, or a reset that is about to be made. */
+type Told = Rest | { readonly step: 'Starting' } | Extract<Step, { readonly step: 'Reset' | 'EndCrashed' }>;
+
+/** The status of an instance. Computed anew each time. */
+export function instanceStatus(situation: Situation, rest: Told): ComputedStatus {
   const { instance, host, bootID, run, end, domain } = situation;
   const verdict = verdictOf(situation, rest);
-  const ready = readiness(situation, verdict);
+  const ready = rest.step === 'GuestFailed' ? failed(verdict) : readiness(situation, verdict);
   const migration = migrationStatus(situation);
+  const guest = judgeGuest(situation);
+  const guestFault = guestFaultAfter(situation, decisionOf(rest));
   // A VM that has moved has not stopped.
   const hasStopped = end?.began === true && migration?.phase !== 'Moved';
   const lastStop: Stop | undefined = hasStopped ? { at: end.at, reason: end.reason } : run?.lastStop;
@@ -41,10 +47,32 @@ export function instanceStatus(situation: Situation, rest: Rest | { readonly ste
     ...(lastStop && { lastStop }),
     ...(domain && domain.outdatedFields.length > 0 && { restartRequired: [...domain.outdatedFields] }),
     ...(migration && { migration }),
-    ...(domain && { guestTools: { ...domain.guestTools, addresses: [...domain.guestTools.addresses] } }),
+    ...(domain && { guestTools: guestToolsOf(domain, situation, guest) }),
+    ...(guestFault && { guestFault }),
     ready: ready.ok
       ? { status: 'True', reason: verdict.reason ?? verdict.phase, message: verdict.message ?? '' }
       : { status: 'False', reason: ready.reason, message: ready.message },
+  };
+}
+
+function decisionOf(rest: Told): Decision | undefined {
+  if (rest.step === 'Reset' || rest.step === 'EndCrashed') return { fault: rest.fault, action: 'Reboot' };
+  return rest.step === 'GuestFailed' ? { fault: rest.fault, action: rest.action } : undefined;
+}
+
+/** Silence is told once it is longer than the policy allows: every hiccup would cost writes. */
+function guestToolsOf(
+  { guestTools, silence }: ObservedDomain,
+  { instance }: Situation,
+  guest: GuestVerdict,
+): NonNullable<ComputedStatus['guestTools']> {
+  const timeoutMs = (instance.spec.vmFault?.heartbeatTimeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const isSilent = silence !== undefined && silence.silentForMs >= timeoutMs;
+  return {
+    ...guestTools,
+    addresses: [...guestTools.addresses],
+    ...(isSilent && { silentSince: silence.since }),
+    ...(guest.verdict === 'Suppressed' && { suppressedBy: guest.by }),
   };
 }
 
@@ -66,7 +94,7 @@ function countersOf(run: Run | undefined): Pick<ComputedStatus, 'restarts' | 're
   };
 }
 
-function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting' }): Verdict {
+function verdictOf(situation: Situation, rest: Told): Verdict {
   switch (rest.step) {
     case 'AwaitStart':
     case 'Starting':
@@ -88,6 +116,11 @@ function verdictOf(situation: Situation, rest: Rest | { readonly step: 'Starting
       };
     case 'AwaitRestart':
       return awaitingRestart(rest);
+    case 'Reset':
+    case 'EndCrashed':
+      return guestFailed(situation, rest.fault, 'It is reset now.');
+    case 'GuestFailed':
+      return guestFailed(situation, rest.fault, whatFollows(rest));
     case 'StayOff':
       return { phase: 'Off', reason: rest.reason };
     case 'RefuseEpoch':
@@ -137,6 +170,22 @@ function awaitingRestart({ stop, untilMs, run }: Extract<Rest, { step: 'AwaitRes
     message: `It stopped by itself again (${stop.reason} at ${stop.at}), after ${run.restarts} restarts; it is started at ${iso(untilMs)}. See its console log, or halt the VM.`,
     nextStartAt: iso(untilMs),
   };
+}
+
+/** A guest that hangs is not what anybody wants, although its domain runs. */
+function failed({ reason = '', message = '' }: Verdict): ReturnType<typeof readiness> {
+  return { ok: false, reason, message };
+}
+
+/** A domain that stands still is no running one, whatever libvirt would do with it. */
+function guestFailed({ domain }: Situation, { reason, words }: Fault, then: string): Verdict {
+  const phase = domain?.state.running === true ? 'Running' : 'Failed';
+  return { phase, reason, message: `The guest has failed: ${words}. ${then}` };
+}
+
+function whatFollows(rest: Extract<Rest, { step: 'GuestFailed' }>): string {
+  if (rest.action === 'Restart') return 'The VM is ended here, and started on another host where one can take it.';
+  return `Nothing is done, since it was reset or restarted ${rest.resets} times because of that; it is again from ${iso(rest.untilMs)} on (HAPolicy, vmFault.maxResets). See its console log, then restart the VM.`;
 }
 
 function oldEpoch({ instance, host, newestEpoch: recorded, domain }: Situation): Verdict {

@@ -16,6 +16,8 @@ export interface Assignment {
   readonly cpuModel: string | undefined;
   /** Boot of the host that may start it without writing so first. Undefined: none. */
   readonly bootID: string | undefined;
+  /** What is done when its guest fails. Undefined: nothing. */
+  readonly vmFault: VirtualMachineInstanceSpec['vmFault'];
 }
 
 export function vcpusOf(vm: VirtualMachine): number {
@@ -36,7 +38,7 @@ export function reservedBy(vm: VirtualMachine): Resources {
 export function instanceSpec(
   vm: VirtualMachine,
   devices: ResolvedDevices,
-  { host, epoch, cpuModel, bootID }: Assignment,
+  { host, epoch, cpuModel, bootID, vmFault }: Assignment,
   sealedUserData: SealedUserData | undefined,
 ): VirtualMachineInstanceSpec {
   const { spec, metadata } = vm;
@@ -58,6 +60,8 @@ export function instanceSpec(
     disks: [...devices.disks],
     nics: [...devices.nics],
     cloudInit: cloudInitOf(vm, sealedUserData),
+    ...(spec.watchdog && { watchdog: { model: spec.watchdog.model } }),
+    ...(vmFault && { vmFault }),
   };
 }
 

@@ -1,7 +1,12 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
-import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import type {
+  InstanceVMFault,
+  VirtualMachineInstance,
+  VirtualMachineInstanceSpec,
+} from '../../api/virtual-machine-instance.ts';
 import type { ClusterChoice } from '../cluster/membership.ts';
 import type { DatastoreFault } from '../ha/datastore-fault.ts';
+import { hostLeftByFault, isToRunElsewhere, vmFaultOf } from '../ha/guest-fault.ts';
 import { isTakenBack } from '../ha/recovery.ts';
 import type { CpuModelChoice } from '../imc/cpu-model.ts';
 import type { Inventory } from '../model/inventory.ts';
@@ -25,6 +30,8 @@ export interface VirtualMachineInput {
   readonly cluster: ClusterChoice;
   /** CPU model that the Cluster's VMs are to see. */
   readonly cpuModel: CpuModelChoice;
+  /** What is done when its guest fails. Undefined: nothing. */
+  readonly vmFault: InstanceVMFault | undefined;
   /** The VM's Cluster. */
   readonly inventory: Inventory;
   /** Keeps room in it for failovers. Undefined: nothing is kept. */
@@ -62,12 +69,16 @@ export function nextStep(input: VirtualMachineInput): Step {
   const { vm, instance, isProvenOff } = input;
   // Whatever has changed meanwhile waits for the migration, which is cancelled where the VM is not to run on.
   if (instance?.spec.migration !== undefined) return NOTHING;
-  if (instance !== undefined && isOrphan(vm, instance)) return retire(instance, isProvenOff);
+  if (instance !== undefined && isOrphan(vm, instance)) return retire(instance, isProvenOff, graceOf(instance));
   if (vm === undefined || vm.metadata.deletionTimestamp !== undefined) return NOTHING;
   // A deleted instance cannot be kept: it is stopped with grace, and the VM is placed anew.
-  if (instance?.metadata.deletionTimestamp !== undefined) return retire(instance, isProvenOff);
-  if (vm.spec.runStrategy === 'Halted') return instance === undefined ? NOTHING : retire(instance, isProvenOff, vm);
-  return instance === undefined ? start(vm, input) : follow(vm, instance, input);
+  if (instance?.metadata.deletionTimestamp !== undefined) return retire(instance, isProvenOff, graceOf(instance));
+  if (vm.spec.runStrategy === 'Halted')
+    return instance === undefined ? NOTHING : retire(instance, isProvenOff, vm.spec.terminationGracePeriodSeconds);
+  if (instance === undefined) return start(vm, input);
+  // Ended where its guest has failed, and then placed as a new one is: no grace, since a hung guest does not hear of it.
+  if (isToRunElsewhere(instance, input.vmFault)) return retire(instance, isProvenOff, 0);
+  return follow(vm, instance, input);
 }
 
 /** Whether the VM that the instance was made for is gone (one of the same name may stand in its place). */
@@ -90,9 +101,12 @@ export function isConfirmedOff({ metadata, spec, status }: VirtualMachineInstanc
   );
 }
 
-function retire(instance: VirtualMachineInstance, isProvenOff: boolean, vm?: VirtualMachine): Step {
+function graceOf({ spec }: VirtualMachineInstance): number {
+  return spec.gracePeriodSeconds;
+}
+
+function retire(instance: VirtualMachineInstance, isProvenOff: boolean, gracePeriodSeconds: number): Step {
   if (isConfirmedOff(instance) || isProvenOff) return { step: 'ReleaseInstance', instance };
-  const gracePeriodSeconds = vm?.spec.terminationGracePeriodSeconds ?? instance.spec.gracePeriodSeconds;
   return update(instance, { ...instance.spec, powerState: 'Off', gracePeriodSeconds });
 }
 
@@ -107,7 +121,12 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
   const placement = place(wish.request, input.inventory, input.admission);
   if (!placement.ok) return { step: 'Unschedulable', placement };
-  const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1, cpuModel: wish.request.cpuModel };
+  const assignment = {
+    host: placement.host,
+    epoch: (vm.status?.epoch ?? 0) + 1,
+    cpuModel: wish.request.cpuModel,
+    vmFault: vmFaultOf(input.vmFault, vm.status?.lastFault?.actedAt),
+  };
   return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
 }
 
@@ -140,7 +159,8 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   const devices = resolution.ok ? resolution.devices : { disks, nics };
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
-  const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input) };
+  const vmFault = vmFaultOf(input.vmFault, instance.spec.vmFault?.actedAt);
+  const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input), vmFault };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const { datastoreFault } = instance.spec;
   // One that is back before the host has left the VM to another is gone on with there.
@@ -178,6 +198,7 @@ function placementRequest(
   { disks, nics }: ResolvedDevices,
   { references, volumeHosts, cpuModel }: Pick<VirtualMachineInput, 'references' | 'volumeHosts' | 'cpuModel'>,
 ): PlacementRequest {
+  const leftByFault = hostLeftByFault(vm.status);
   const datastores = disks.flatMap(({ volumeName }) => references.volumes.get(volumeName)?.spec.datastoreName ?? []);
   return {
     virtualMachine: `${vm.metadata.namespace}/${vm.metadata.name}`,
@@ -192,7 +213,7 @@ function placementRequest(
     // The status names a host from the moment that one may run the VM until it has confirmed that it does not.
     onlyHost: vm.status?.host,
     leaves: undefined,
-    recentHosts: new Set(),
+    recentHosts: new Set(leftByFault === undefined ? [] : [leftByFault]),
     failedHosts: new Map(),
     restartPriority: vm.spec.ha.enabled ? vm.spec.ha.restartPriority : undefined,
     isEvacuation: false,

@@ -113,6 +113,8 @@ export const ErrorCode = {
   NO_HOSTNAME: 108,
   CHECKPOINT_INCONSISTENT: 109,
   MULTIPLE_DOMAINS: 110,
+  AGENT_COMMAND_TIMEOUT: 111,
+  AGENT_COMMAND_FAILED: 112,
 } as const;
 
 /** virErrorDomain: which part of libvirt says so. */

@@ -93,7 +93,7 @@ export function randomHaScenario(seed: number): ScenarioInput {
     cluster: {
       ...cluster,
       vms: cluster.vms?.map((vm) => ({ ...vm, ...dependency(random, vms) })) ?? [],
-      ha: { restart, datastoreFault: { action: 'Restart', allPathsDownSeconds: 10 } },
+      ha: { restart, vmFault: vmFault(random), datastoreFault: { action: 'Restart', allPathsDownSeconds: 10 } },
     },
     events: {
       runFor: HEAL_AT + BOUND,
@@ -260,6 +260,8 @@ const HA_FAULTS: readonly Fault[] = [
   (random, names, at, until) =>
     onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
+  guestFails,
+  guestFails,
   migration,
   (random, { hosts }, at, until) => {
     const host = pick(random, hosts);
@@ -283,6 +285,22 @@ function lostDatastore(random: Random, { hosts }: Names, at: number, until: numb
     { at: seconds(at + random()), do: 'loseDatastore', datastore: 'shared', host, reason, holdsQemu },
     { at: seconds(until + random()), do: 'bringDatastoreBack', datastore: 'shared', host },
   ]);
+}
+
+/** Its kernel or its watchdog says so, or its tools fall silent. */
+function guestFails(random: Random, { vms }: Names, at: number): Timed[] {
+  const vm = pick(random, vms);
+  const how = pick(random, ['guestPanics', 'guestWatchdogExpires', 'guestHangs', 'guestToolsHang'] as const);
+  return [
+    { at: at - 1, do: 'guestToolsConnect', vm },
+    { at, do: how, vm },
+  ];
+}
+
+/** Guests are judged soon, and as often as it takes. */
+function vmFault(random: Random) {
+  const action = pick(random, ['None', 'Reboot', 'Restart'] as const);
+  return { action, heartbeatTimeoutSeconds: 5, ioQuietSeconds: 10, minUptimeSeconds: 10, maxResets: 100 };
 }
 
 function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {

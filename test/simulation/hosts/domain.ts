@@ -19,6 +19,20 @@ export interface Domain {
   job: OutgoingJob | undefined;
   /** Time from the power button until the guest is off, in milliseconds. Undefined: it does not listen. */
   shutdownMs: number | undefined;
+  readonly guest: Guest;
+}
+
+/** What runs in a domain. */
+export interface Guest {
+  /** Its tools are installed, and connect when it has booted. */
+  hasTools: boolean;
+  isConnected: boolean;
+  /** Its tools answer. */
+  answers: boolean;
+  /** It reads and writes all the time. */
+  isBusy: boolean;
+  /** Number of its boot, so that what was begun in an earlier one comes to nothing. */
+  boot: number;
 }
 
 export interface OutgoingJob {
@@ -52,5 +66,6 @@ export function domainFromXml(xml: string, id: number): Domain {
     hasRun: false,
     job: undefined,
     shutdownMs: SHUTDOWN_MS,
+    guest: { hasTools: false, isConnected: false, answers: true, isBusy: false, boot: 0 },
   };
 }

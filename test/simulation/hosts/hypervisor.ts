@@ -1,5 +1,9 @@
 import { domainFacts } from '../../../src/domain/index.ts';
 import {
+  AgentReason,
+  AgentState,
+  CrashedDetail,
+  CrashedReason,
   DomainState,
   type EventOf,
   LifecycleEvent,
@@ -21,6 +25,14 @@ import { noDomain, refusal } from './libvirt-errors.ts';
 export const DOMAIN_LOG_DIRECTORY = '/var/log/libvirt/qemu';
 
 export type StopCause = 'shutdown' | 'destroyed' | 'crashed' | 'migrated';
+
+/** From the start of a guest until its tools connect, in milliseconds. */
+const TOOLS_START_MS = 5_000;
+
+/** The events that the daemon sends. */
+export type DaemonEvent =
+  | { readonly name: 'lifecycle'; readonly event: EventOf<'lifecycle'> }
+  | { readonly name: 'agentLifecycle'; readonly event: EventOf<'agentLifecycle'> };
 
 /** How long QEMU takes until its guest runs, in milliseconds. */
 const START_MS = 600;
@@ -56,14 +68,14 @@ export interface HypervisorOptions {
 export class Hypervisor {
   readonly domains = new Map<string, Domain>();
   readonly #options: HypervisorOptions;
-  readonly #listeners = new Set<(event: EventOf<'lifecycle'>) => void>();
+  readonly #listeners = new Set<(event: DaemonEvent) => void>();
   #ids = 0;
 
   constructor(options: HypervisorOptions) {
     this.#options = options;
   }
 
-  onLifecycle(listener: (event: EventOf<'lifecycle'>) => void): () => void {
+  onEvent(listener: (event: DaemonEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -205,8 +217,53 @@ export class Hypervisor {
   }
 
   emit(domain: Domain, event: number, detail: number): void {
-    const { uuid, name, id } = domain;
-    for (const listener of [...this.#listeners]) listener({ dom: { uuid, name, id }, event, detail });
+    this.#tell({ name: 'lifecycle', event: { dom: refOf(domain), event, detail } });
+  }
+
+  #tell(event: DaemonEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  /** Its tools are installed: they connect now, and after each boot of this domain. */
+  installTools(domain: Domain): void {
+    domain.guest.hasTools = true;
+    this.#connectTools(domain, true);
+  }
+
+  /** Its kernel says so (pvpanic) and stands still. libvirt tells of the pause before it tells why. */
+  panic(domain: Domain): void {
+    if (domain.state !== DomainState.RUNNING) return;
+    this.setState(domain, DomainState.CRASHED, CrashedReason.PANICKED);
+    this.#changed(domain, 'panicked');
+    this.emit(domain, LifecycleEvent.SUSPENDED, SuspendedDetail.PAUSED);
+    this.emit(domain, LifecycleEvent.CRASHED, CrashedDetail.PANICKED);
+  }
+
+  /** It has not fed its watchdog. */
+  expireWatchdog(domain: Domain): void {
+    if (domain.state !== DomainState.RUNNING) return;
+    this.setState(domain, DomainState.PAUSED, PausedReason.WATCHDOG);
+    this.#changed(domain, 'paused by its watchdog');
+    this.emit(domain, LifecycleEvent.SUSPENDED, SuspendedDetail.WATCHDOG);
+  }
+
+  /** Resets the machine that the guest runs on; one that is paused stays so. */
+  reset(domain: Domain): void {
+    this.#changed(domain, 'reset');
+    this.#connectTools(domain, false);
+    const { guest } = domain;
+    guest.answers = true;
+    const boot = ++guest.boot;
+    this.#later(TOOLS_START_MS, domain, () => {
+      if (guest.hasTools && guest.boot === boot) this.#connectTools(domain, true);
+    });
+  }
+
+  #connectTools(domain: Domain, isConnected: boolean): void {
+    if (domain.guest.isConnected === isConnected) return;
+    domain.guest.isConnected = isConnected;
+    const state = isConnected ? AgentState.CONNECTED : AgentState.DISCONNECTED;
+    this.#tell({ name: 'agentLifecycle', event: { dom: refOf(domain), state, reason: AgentReason.CHANNEL } });
   }
 
   unlock(domain: Domain): void {
@@ -276,6 +333,10 @@ export class Hypervisor {
     const at = new Date(EPOCH_MS + timeline.nowMs).toISOString().replace('T', ' ').replace('Z', '+0000');
     disk.set(path, `${disk.get(path) ?? ''}${at}: ${line}\n`);
   }
+}
+
+export function refOf({ uuid, name, id }: Domain): { uuid: string; name: string; id: number } {
+  return { uuid, name, id };
 }
 
 /** Changes what a domain says of itself. */

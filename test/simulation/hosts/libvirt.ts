@@ -10,6 +10,7 @@ import type {
 import { LibvirtTransportError } from '../../../src/libvirt/index.ts';
 import type { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
+import type { DaemonEvent } from './hypervisor.ts';
 import { type DaemonScope, PROCEDURES } from './procedures.ts';
 
 /** Each way of a call, in milliseconds. */
@@ -31,18 +32,18 @@ export function simulatedLibvirt(daemon: Daemon, agent: Process, timeline: Timel
     disconnected: new Set(),
     eventsMissed: new Set(),
   };
-  const onLifecycle = new Set<(event: EventOf<'lifecycle'>) => void>();
+  const onEvent = { lifecycle: new Set<(event: never) => void>(), agentLifecycle: new Set<(event: never) => void>() };
   /** Events that are on their way, in the daemon's order. */
-  const underWay: EventOf<'lifecycle'>[] = [];
+  const underWay: DaemonEvent[] = [];
   let endEvents: (() => void) | undefined;
   const subscribe = (scope: DaemonScope | undefined) => {
     endEvents?.();
-    endEvents = scope?.hypervisor.onLifecycle((event) => {
+    endEvents = scope?.hypervisor.onEvent((event) => {
       underWay.push(event);
       timeline.after(WAY_MS, () => {
         agent.deliver(() => {
           const next = underWay.shift();
-          if (next !== undefined) tell(onLifecycle, next);
+          if (next !== undefined) tell(onEvent[next.name], next.event as never);
         });
       });
     });
@@ -80,10 +81,11 @@ export function simulatedLibvirt(daemon: Daemon, agent: Process, timeline: Timel
     events: {
       async on<N extends EventName>(name: N, listener: (event: EventOf<N>) => void): Promise<() => void> {
         await agent.spend(2 * WAY_MS);
-        // The only event that the simulated daemon sends.
-        const receive = (event: EventOf<'lifecycle'>) => listener(event as EventOf<N>);
-        if (name === 'lifecycle') onLifecycle.add(receive);
-        return () => onLifecycle.delete(receive);
+        // No other events does the simulated daemon send.
+        const asked: EventName = name;
+        const listeners = asked === 'lifecycle' || asked === 'agentLifecycle' ? onEvent[asked] : undefined;
+        listeners?.add(listener);
+        return () => listeners?.delete(listener);
       },
     },
     on(event, listener) {

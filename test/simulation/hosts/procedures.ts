@@ -1,3 +1,4 @@
+import { GUEST_AGENT_CHANNEL } from '../../../src/domain/devices.ts';
 import {
   type ArgsOf,
   type CallName,
@@ -10,7 +11,7 @@ import {
 } from '../../../src/libvirt/index.ts';
 import type { Process } from '../engine/process.ts';
 import type { Domain } from './domain.ts';
-import { type Hypervisor, setMetadata } from './hypervisor.ts';
+import { type Hypervisor, refOf, setMetadata } from './hypervisor.ts';
 import { refusal } from './libvirt-errors.ts';
 import { type MigrationTarget, migrate } from './migrate.ts';
 
@@ -37,6 +38,11 @@ const DOMAIN_CAPABILITIES =
   '<domainCapabilities><cpu><mode name="host-model" supported="yes"><model>Skylake</model></mode></cpu></domainCapabilities>';
 const GUEST_CPU = '<cpu><feature policy="require" name="aes"/></cpu>';
 
+/** The target of the guest agent's channel, in a domain's XML. */
+const CHANNEL = `name="${GUEST_AGENT_CHANNEL}"`;
+/** How long libvirt waits for a guest. */
+const GUEST_ANSWER_MS = 5_000;
+
 /** libvirt's procedures, as far as the agent calls them. */
 export const PROCEDURES: Procedures = {
   connectGetLibVersion: () => ({ libVer: LIBVIRT_VERSION }),
@@ -61,13 +67,37 @@ export const PROCEDURES: Procedures = {
     const domains = [...hypervisor.domains.values()].map(refOf);
     return { domains, ret: domains.length };
   },
-  connectGetAllDomainStats: ({ hypervisor }) => ({
-    retStats: [...hypervisor.domains.values()].map((domain) => ({
-      dom: refOf(domain),
-      params: { 'state.state': domain.state, 'state.reason': domain.reason },
-    })),
+  connectGetAllDomainStats: ({ hypervisor, daemon }, { doms = [] }) => ({
+    retStats: [...hypervisor.domains.values()]
+      .filter(({ uuid }) => doms.length === 0 || doms.some((dom) => dom.uuid === uuid))
+      .map((domain) => ({
+        dom: refOf(domain),
+        params: {
+          'state.state': domain.state,
+          'state.reason': domain.reason,
+          'block.count': domain.disks.length,
+          // One that writes does so all the time.
+          'block.0.wr.reqs': domain.guest.isBusy ? Math.round(daemon.clock.monotonicMs()) : 0,
+        },
+      })),
   }),
-  domainGetXmlDesc: ({ hypervisor }, { dom }) => ({ xml: hypervisor.domain('domainGetXmlDesc', dom.uuid).xml }),
+  domainGetXmlDesc: ({ hypervisor }, { dom }) => {
+    const { xml, guest } = hypervisor.domain('domainGetXmlDesc', dom.uuid);
+    return { xml: guest.isConnected ? xml.replace(CHANNEL, `${CHANNEL} state="connected"`) : xml };
+  },
+  domainAgentSetResponseTimeout: () => ({ result: 0 }),
+  domainGetTime: async ({ hypervisor, daemon }, { dom }) => {
+    await askGuest(hypervisor, daemon, 'domainGetTime', dom.uuid);
+    return { seconds: 0n, nseconds: 0 };
+  },
+  domainGetGuestInfo: async ({ hypervisor, daemon }, { dom }) => {
+    await askGuest(hypervisor, daemon, 'domainGetGuestInfo', dom.uuid);
+    return { params: {} };
+  },
+  domainReset: ({ hypervisor }, { dom }) => {
+    hypervisor.reset(ready(hypervisor, 'domainReset', dom.uuid));
+    return undefined;
+  },
   domainGetState: ({ hypervisor }, { dom }) => {
     const { state, reason } = hypervisor.domain('domainGetState', dom.uuid);
     return { state, reason };
@@ -133,8 +163,15 @@ export const PROCEDURES: Procedures = {
   },
 };
 
-function refOf({ uuid, name, id }: Domain) {
-  return { uuid, name, id };
+/** @throws LibvirtError when its tools are not there, or do not answer in time */
+async function askGuest(hypervisor: Hypervisor, daemon: Process, procedure: string, uuid: string): Promise<void> {
+  const { guest, state } = hypervisor.domain(procedure, uuid);
+  const unresponsive = (why: string) =>
+    refusal(procedure, 'AGENT_UNRESPONSIVE', `Guest agent is not responding: ${why}`);
+  if (!guest.isConnected) throw unresponsive('QEMU guest agent is not connected');
+  if (guest.answers && state === DomainState.RUNNING) return;
+  await daemon.spend(GUEST_ANSWER_MS);
+  throw unresponsive("guest agent didn't respond to synchronization within '5' seconds");
 }
 
 /** One that is being started takes no orders. */

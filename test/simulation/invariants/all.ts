@@ -4,6 +4,7 @@ import { guestsKept } from './guests-kept.ts';
 import type { Invariant } from './invariant.ts';
 import { oneRunningCopy } from './one-running-copy.ts';
 import { onlyTheDeadAreFenced } from './only-the-dead-are-fenced.ts';
+import { onlyTheFailedAreReset } from './only-the-failed-are-reset.ts';
 import { proofBeforeRestart } from './proof-before-restart.ts';
 import { releasedWhenOff } from './released-when-off.ts';
 import { userIntentUntouched } from './user-intent.ts';
@@ -18,6 +19,7 @@ export function allInvariants(): readonly Invariant[] {
     userIntentUntouched,
     releasedWhenOff,
     guestsKept,
+    onlyTheFailedAreReset,
     volumesInUseStay,
     onlyTheDeadAreFenced(),
     proofBeforeRestart,

@@ -7,13 +7,14 @@ import type { Invariant, Seen } from './invariant.ts';
 
 /**
  * No guest's power is cut that is to run: what is destroyed has another copy that goes on, or is to be off or restarted.
- * A copy that waited for its memory has never been a guest.
+ * A copy that waited for its memory has never been a guest, and one whose kernel has panicked is none any more.
  */
 export const guestsKept: Invariant = {
   name: 'a guest that is to run is not destroyed',
   onDomain: ({ host, domain, what }, seen) => {
     const uid = domain.virtualMachineUID;
     if (uid === undefined || !domain.hasRun || what !== 'stopped (destroyed)') return undefined;
+    if (domain.state === DomainState.CRASHED) return undefined;
     const goesOn = seen.hosts.some(({ domains }) =>
       domains.some((other) => other.virtualMachineUID === uid && other.state === DomainState.RUNNING),
     );

@@ -57,6 +57,11 @@ export const Action = z.discriminatedUnion('do', [
     ignoresOrders: z.boolean().default(false),
   }),
   z.strictObject({ do: z.enum(['guestShutsDown', 'guestCrashes', 'guestIgnoresPowerButton']), vm }),
+  /** Its tools connect; they fall silent while it goes on to read and write; it hangs; its kernel panics; its watchdog expires. */
+  z.strictObject({
+    do: z.enum(['guestToolsConnect', 'guestToolsHang', 'guestHangs', 'guestPanics', 'guestWatchdogExpires']),
+    vm,
+  }),
   z.strictObject({ do: z.literal('create'), object: ClusterPlan.shape.objects.unwrap().element }),
   z.strictObject({ do: z.literal('createVM'), vm: ClusterPlan.shape.vms.unwrap().element }),
   z.strictObject({
@@ -175,6 +180,11 @@ export function perform(world: World, action: Action): void {
     case 'guestShutsDown':
     case 'guestCrashes':
     case 'guestIgnoresPowerButton':
+    case 'guestToolsConnect':
+    case 'guestToolsHang':
+    case 'guestHangs':
+    case 'guestPanics':
+    case 'guestWatchdogExpires':
       guest(world, action.vm, action.do);
       return;
     case 'create':
@@ -207,13 +217,38 @@ function eachLink(world: World, client: string | undefined, change: (link: Link)
   if (client !== undefined) world.link(client);
 }
 
+type GuestAction = Extract<Action, { do: `guest${string}` }>['do'];
+
 /** Guests that do not run do nothing. */
-function guest(world: World, name: string, what: 'guestShutsDown' | 'guestCrashes' | 'guestIgnoresPowerButton'): void {
+function guest(world: World, name: string, what: GuestAction): void {
   const found = world.domainOf(name);
-  if (found === undefined || !found.host.isExecuting) return;
-  const { host: where, domain } = found;
-  if (what === 'guestIgnoresPowerButton') domain.shutdownMs = undefined;
-  else where.hypervisor?.stop(domain, what === 'guestCrashes' ? 'crashed' : 'shutdown');
+  const hypervisor = found?.host.hypervisor;
+  if (found === undefined || hypervisor === undefined || !found.host.isExecuting) return;
+  const { domain } = found;
+  switch (what) {
+    case 'guestIgnoresPowerButton':
+      domain.shutdownMs = undefined;
+      return;
+    case 'guestCrashes':
+      hypervisor.stop(domain, 'crashed');
+      return;
+    case 'guestShutsDown':
+      hypervisor.stop(domain, 'shutdown');
+      return;
+    case 'guestToolsConnect':
+      hypervisor.installTools(domain);
+      return;
+    case 'guestToolsHang':
+    case 'guestHangs':
+      Object.assign(domain.guest, { answers: false, isBusy: what === 'guestToolsHang' });
+      return;
+    case 'guestPanics':
+      hypervisor.panic(domain);
+      return;
+    case 'guestWatchdogExpires':
+      hypervisor.expireWatchdog(domain);
+      return;
+  }
 }
 
 /** What a user asks for twice, or of something that is gone, does not happen. */

@@ -29,6 +29,7 @@ const full = intent({
     disk({ name: 'old', target: 'sdb', bus: 'sata', readOnly: true }),
   ],
   nics: [nic({ bootOrder: 2 }), nic({ name: 'dmz', mac: '52:54:00:00:00:01', vlan: 7, model: 'e1000e' })],
+  watchdog: { model: 'i6300esb' },
   cloudInit: { instanceID: 'i-1', hostname: 'web', userData: '#cloud-config\npassword: swordfish\n' },
 });
 

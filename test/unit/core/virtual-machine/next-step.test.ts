@@ -15,6 +15,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     cpuModel: { ok: true, model: undefined },
     inventory: inventoryOf({ hosts: [host('h1'), host('h2')] }),
     admission: undefined,
+    vmFault: undefined,
     groupMigration: undefined,
     volumeHosts: new Map(),
     ...overrides,
@@ -304,5 +305,76 @@ describe('a VM that was stopped because its host has lost a datastore', () => {
       input({ vm, instance: instance({ spec, status }), datastoreFault: { ...fault, moveAtMs: 1 } }),
     );
     expect(step).toMatchObject({ step: 'ReleaseInstance' });
+  });
+});
+
+describe('a VM whose host says that its guest has failed', () => {
+  const vmFault = {
+    action: 'Restart',
+    heartbeatTimeoutSeconds: 30,
+    ioQuietSeconds: 120,
+    minUptimeSeconds: 120,
+    maxResets: 3,
+    windowSeconds: 3600,
+  } as const;
+  const at = '2026-01-02T03:04:05Z';
+  const fault = { reason: 'GuestPanicked', at, epoch: 1, action: 'Restart', actedAt: [at] } as const;
+  const told = { phase: 'Failed', observedEpoch: 1, host: 'h1', guestFault: fault } as const;
+
+  it('is ended there at once, whatever grace it has', () => {
+    const step = nextStep(input({ vmFault, instance: instance({ spec: { vmFault }, status: told }) }));
+    expect(step).toMatchObject({
+      step: 'UpdateInstance',
+      spec: { host: 'h1', powerState: 'Off', gracePeriodSeconds: 0 },
+    });
+  });
+
+  it('is let go when that is confirmed, and not before', () => {
+    const spec = { vmFault, powerState: 'Off', gracePeriodSeconds: 0 } as const;
+    const ending = instance({ spec, status: { ...told, phase: 'Stopping' } });
+    expect(nextStep(input({ vmFault, instance: ending }))).toEqual({ step: 'Nothing' });
+    const off = instance({ spec, status: { ...told, phase: 'Off', observedGeneration: 1 } });
+    expect(nextStep(input({ vmFault, instance: off }))).toMatchObject({ step: 'ReleaseInstance' });
+  });
+
+  it('is placed anew on another host, which knows what was done before', () => {
+    const vm = virtualMachine({ status: { epoch: 1, lastFault: { ...fault, host: 'h1' } } });
+    const step = nextStep(input({ vmFault, vm }));
+    expect(step).toMatchObject({
+      step: 'CreateInstance',
+      assignment: { host: 'h2', epoch: 2, vmFault: { ...vmFault, actedAt: [at] } },
+    });
+  });
+
+  it('comes back where there is no other host', () => {
+    const vm = virtualMachine({ status: { epoch: 1, lastFault: { ...fault, host: 'h1' } } });
+    const alone = inventoryOf({ hosts: [host('h1')] });
+    expect(nextStep(input({ vmFault, vm, inventory: alone }))).toMatchObject({ assignment: { host: 'h1', epoch: 2 } });
+  });
+
+  it('may come back to that host at any later placement', () => {
+    const vm = virtualMachine({ status: { epoch: 2, lastFault: { ...fault, host: 'h1' } } });
+    expect(nextStep(input({ vmFault, vm }))).toMatchObject({ assignment: { host: 'h1', epoch: 3 } });
+  });
+
+  it.each([
+    ['was reset where it is', { ...told, guestFault: { ...fault, action: 'Reboot' } }],
+    ['was told of another placement', { ...told, guestFault: { ...fault, epoch: 9 } }],
+    ['was told by a host that has it no more', { ...told, host: 'h2' }],
+  ] as const)('stays when it %s', (_, status) => {
+    const step = nextStep(input({ vmFault, instance: instance({ spec: { vmFault }, status }) }));
+    expect(step).not.toMatchObject({ spec: { powerState: 'Off' } });
+  });
+
+  it('stays when the policy wants it no more', () => {
+    const step = nextStep(input({ instance: instance({ spec: { vmFault }, status: told }) }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { powerState: 'Running' } });
+    expect(step).not.toHaveProperty('spec.vmFault');
+  });
+
+  it('keeps what was counted before when its policy changes', () => {
+    const before = instance({ spec: { vmFault: { ...vmFault, actedAt: [at] } } });
+    const step = nextStep(input({ vmFault: { ...vmFault, maxResets: 5 }, instance: before }));
+    expect(step).toMatchObject({ step: 'UpdateInstance', spec: { vmFault: { maxResets: 5, actedAt: [at] } } });
   });
 });
