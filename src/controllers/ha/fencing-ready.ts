@@ -37,13 +37,10 @@ export function fencingReadyController(deps: ControllerDependencies): Controller
         return done;
       }
       // Hosts change all the time; that is no reason to ask their BMCs.
-      const of = JSON.stringify([
-        host.spec.power,
-        host.status?.systemUUID,
-        host.status?.storageLease?.state,
-        seesSharedDatastore(host, deps),
-        fencingOf(key, deps),
-      ]);
+      const order = fencingOf(key, deps);
+      const { systemUUID, storageLease } = host.status ?? {};
+      const lease = order?.includes('StorageLease') && [storageLease?.state, seesSharedDatastore(host, deps)];
+      const of = JSON.stringify([host.spec.power, systemUUID, order, lease]);
       const known = asked.get(key);
       const dueMs = known?.of === of ? known.atMs + (known.ok ? ASK_EVERY_MS : ASK_AGAIN_MS) : 0;
       const waitMs = dueMs - deps.clock.monotonicMs();
