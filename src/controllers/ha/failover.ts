@@ -3,7 +3,12 @@ import type { Host } from '../../api/host.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { failoverHostsOf } from '../../core/ha/admission.ts';
-import { type DatastoreFault, datastoreFaultStep, hasLostDatastore } from '../../core/ha/datastore-fault.ts';
+import {
+  type DatastoreFault,
+  type DatastoreFaultStep,
+  datastoreFaultStep,
+  hasLostDatastore,
+} from '../../core/ha/datastore-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { type Proof, proofFor, shouldRun } from '../../core/ha/proof.ts';
 import { type LostVirtualMachine, planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
@@ -27,6 +32,7 @@ import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
 import { gather } from '../virtual-machine/gather.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
+import { SteadyLosses } from './steady-losses.ts';
 
 /** How soon VMs that found no host are looked at again, although nothing has changed that it could be seen by. */
 const AGAIN_MS = 10_000;
@@ -46,6 +52,7 @@ export function failoverController(deps: ControllerDependencies): Controller {
     const cluster = deps.inventories.clusterOf(host);
     return cluster === undefined ? [] : [cluster];
   };
+  const losses = new SteadyLosses(deps.clock);
   return new Controller({
     name: 'failover',
     sources: [
@@ -60,14 +67,19 @@ export function failoverController(deps: ControllerDependencies): Controller {
         return isConcerned ? clusterOfHost(spec.host) : [];
       }),
     ],
-    reconcile: (key, context) => reconcile(key, context, deps),
+    reconcile: (key, context) => reconcile(key, context, losses, deps),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,
   });
 }
 
-async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
+async function reconcile(
+  key: ObjectKey,
+  context: ReconcileContext,
+  losses: SteadyLosses,
+  deps: ControllerDependencies,
+): Promise<Result> {
   const { informers, inventories } = deps;
   const choice = policyOf(informers.clusters.get(key), (name) => informers.haPolicies.get(name));
   if (!choice.ok || !choice.enabled) return done;
@@ -77,7 +89,7 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
     .filter((host) => isSilent(host) || hasLostDatastore(host))
     .flatMap((host) => lostOn(host, deps))
     .filter(({ proof }) => proof.method === 'HostConfirmed' || hostFault.action === 'Restart');
-  const { toStop, nextAtMs } = toStopIn(ofCluster, context.clock.now().getTime(), deps);
+  const { toStop, nextAtMs } = toStopIn(ofCluster, context.clock.now().getTime(), losses, deps);
   const later = nextAtMs === undefined ? done : dueAt(nextAtMs, context);
   if (lost.length === 0 && toStop.length === 0) return later;
   const { restarts, waiting, unplaceable } = planRestarts({
@@ -115,13 +127,18 @@ function dueAt(atMs: number, { clock }: ReconcileContext): Result {
 }
 
 /** VMs that are to be stopped where they are now, and when the next one would be. */
-function toStopIn(hosts: readonly Host[], nowMs: number, deps: ControllerDependencies) {
+function toStopIn(hosts: readonly Host[], nowMs: number, losses: SteadyLosses, deps: ControllerDependencies) {
+  const all = deps.informers.hosts.list();
   const steps = hosts.filter(hasLostDatastore).flatMap((host) =>
     deps.informers.instances.byIndex(BY_HOST, host.metadata.name).flatMap((instance) => {
       const input = gather(keyOf(instance), deps);
       const { vm } = input;
       if (vm === undefined || input.datastoreFault === undefined) return [];
-      return [{ vm, instance, input, ...datastoreFaultStep(input.datastoreFault, vm, instance, host, nowMs) }];
+      const step = datastoreFaultStep(input.datastoreFault, vm, instance, host, nowMs);
+      const waitMs = losses.waitMs(input.datastoreFault.datastore, all);
+      const steady: DatastoreFaultStep =
+        step.step === 'Stop' && waitMs > 0 ? { step: 'WaitUntil', atMs: nowMs + waitMs } : step;
+      return [{ vm, instance, input, ...steady }];
     }),
   );
   const toStop = steps.flatMap((each) => {
