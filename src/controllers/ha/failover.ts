@@ -23,6 +23,7 @@ import { BY_HOST } from '../informers.ts';
 import { sealUserData } from '../virtual-machine/apply.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
 import { type Failed, type Lost, type Recoveries, recoveriesIn } from './recoveries.ts';
+import { SteadyLosses } from './steady-losses.ts';
 import { NONE_TO_STOP, stopForDatastore, toStopIn } from './stop-for-datastore.ts';
 import { readPower } from './watch.ts';
 
@@ -36,6 +37,7 @@ export function failoverController(deps: ControllerDependencies): Controller {
     const cluster = deps.inventories.clusterOf(host);
     return cluster === undefined ? [] : [cluster];
   };
+  const losses = new SteadyLosses(deps.clock);
   return new Controller({
     name: 'failover',
     sources: [
@@ -50,14 +52,19 @@ export function failoverController(deps: ControllerDependencies): Controller {
         return isConcerned ? clusterOfHost(spec.host) : [];
       }),
     ],
-    reconcile: (key, context) => reconcile(key, context, deps),
+    reconcile: (key, context) => reconcile(key, context, losses, deps),
     log: deps.log,
     metrics: deps.metrics,
     clock: deps.clock,
   });
 }
 
-async function reconcile(key: ObjectKey, context: ReconcileContext, deps: ControllerDependencies): Promise<Result> {
+async function reconcile(
+  key: ObjectKey,
+  context: ReconcileContext,
+  losses: SteadyLosses,
+  deps: ControllerDependencies,
+): Promise<Result> {
   const { informers, inventories } = deps;
   const choice = policyOf(informers.clusters.get(key), (name) => informers.haPolicies.get(name));
   const policy = choice.ok && choice.enabled ? choice.policy : undefined;
@@ -72,7 +79,7 @@ async function reconcile(key: ObjectKey, context: ReconcileContext, deps: Contro
   });
   const { lost, failed, givenUp, takenBack, dueMs } = recoveries;
   const { maxAttempts, maxConcurrentPerHost } = (policy ?? DEFAULT_POLICY).restart;
-  const { toStop, nextAtMs } = policy === undefined ? NONE_TO_STOP : toStopIn(key, now.getTime(), deps);
+  const { toStop, nextAtMs } = policy === undefined ? NONE_TO_STOP : toStopIn(key, now.getTime(), losses, deps);
   const { restarts, waiting, unplaceable } = planRestarts({
     lost: [...lost, ...toStop],
     inventory: inventories.of(key),

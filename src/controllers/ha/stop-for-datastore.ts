@@ -1,6 +1,11 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
-import { type DatastoreFault, datastoreFaultStep, hasLostDatastore } from '../../core/ha/datastore-fault.ts';
+import {
+  type DatastoreFault,
+  type DatastoreFaultStep,
+  datastoreFaultStep,
+  hasLostDatastore,
+} from '../../core/ha/datastore-fault.ts';
 import type { LostVirtualMachine } from '../../core/ha/restart-plan.ts';
 import { stoppedForDatastore, wishOf } from '../../core/virtual-machine/next-step.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
@@ -9,6 +14,7 @@ import type { ControllerDependencies } from '../deps.ts';
 import { BY_HOST } from '../informers.ts';
 import { gather } from '../virtual-machine/gather.ts';
 import { changedInstance } from '../virtual-machine/instance.ts';
+import type { SteadyLosses } from './steady-losses.ts';
 
 /** A VM whose host has lost a datastore of it, and which is to run elsewhere. */
 export interface ToStop extends LostVirtualMachine {
@@ -26,17 +32,20 @@ interface Found {
 export const NONE_TO_STOP: Found = { toStop: [], nextAtMs: undefined };
 
 /** VMs of a Cluster that are to be stopped where they are now, and when the next one would be. */
-export function toStopIn(cluster: ObjectKey, nowMs: number, deps: ControllerDependencies): Found {
+export function toStopIn(cluster: ObjectKey, nowMs: number, losses: SteadyLosses, deps: ControllerDependencies): Found {
   const { informers, inventories } = deps;
-  const hosts = informers.hosts
-    .list()
-    .filter((host) => hasLostDatastore(host) && inventories.clusterOf(host.metadata.name) === cluster);
+  const all = informers.hosts.list();
+  const hosts = all.filter((host) => hasLostDatastore(host) && inventories.clusterOf(host.metadata.name) === cluster);
   const steps = hosts.flatMap((host) =>
     informers.instances.byIndex(BY_HOST, host.metadata.name).flatMap((instance) => {
       const input = gather(keyOf(instance), deps);
       const { vm } = input;
       if (vm === undefined || input.datastoreFault === undefined) return [];
-      return [{ vm, instance, input, ...datastoreFaultStep(input.datastoreFault, vm, instance, host, nowMs) }];
+      const step = datastoreFaultStep(input.datastoreFault, vm, instance, host, nowMs);
+      const waitMs = losses.waitMs(input.datastoreFault.datastore, all);
+      const steady: DatastoreFaultStep =
+        step.step === 'Stop' && waitMs > 0 ? { step: 'WaitUntil', atMs: nowMs + waitMs } : step;
+      return [{ vm, instance, input, ...steady }];
     }),
   );
   const toStop = steps.flatMap((each) => {

@@ -1,4 +1,5 @@
 import { RESTARTED_AT_ANNOTATION } from '../../../src/api/common/names.ts';
+import { Host } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { DomainState } from '../../../src/libvirt/index.ts';
@@ -7,20 +8,28 @@ import type { Invariant, Seen } from './invariant.ts';
 
 /**
  * No guest's power is cut that is to run: what is destroyed has another copy that goes on, or is to be off or restarted.
- * A copy that waited for its memory has never been a guest, and one whose kernel has panicked is none any more.
+ * A copy that waited for its memory has never been a guest, and one whose kernel has panicked is none any more. A host that is to end its VMs when it is alone
+ * does so against their intents.
  */
 export const guestsKept: Invariant = {
   name: 'a guest that is to run is not destroyed',
   onDomain: ({ host, domain, what }, seen) => {
     const uid = domain.virtualMachineUID;
-    if (uid === undefined || !domain.hasRun || what !== 'stopped (destroyed)') return undefined;
+    if (uid === undefined || !domain.hasRun || !what.endsWith(' stopped (destroyed)')) return undefined;
     if (domain.state === DomainState.CRASHED) return undefined;
     const goesOn = seen.hosts.some(({ domains }) =>
       domains.some((other) => other.virtualMachineUID === uid && other.state === DomainState.RUNNING),
     );
-    return goesOn || !isWanted(uid, seen) ? undefined : `${domain.name} on ${host}, and no other copy of it runs`;
+    const mayEndIt = goesOn || !isWanted(uid, seen) || endsWhenIsolated(host, seen);
+    return mayEndIt ? undefined : `${domain.name} on ${host}, and no other copy of it runs`;
   },
 };
+
+function endsWhenIsolated(name: string, { server }: Seen): boolean {
+  const status = server.find(Host, { name })?.status;
+  const isolation = isJson(status) ? status['isolation'] : undefined;
+  return isJson(isolation) && isolation['response'] !== 'LeavePoweredOn';
+}
 
 /** Whether the newest intent, and its user, want it to run on as it is. */
 function isWanted(uid: string, { server }: Seen): boolean {
