@@ -34,7 +34,7 @@ export function explainToTenants(installed: () => InstalledCluster): void {
         apiVersion: API_VERSION,
         kind: 'VirtualMachineInstance',
         metadata: { ...WEB, annotations },
-        spec: instanceSpec(),
+        spec: instanceSpec({ host: 'host-1' }),
       });
       tenant = await as({ namespace: WEB.namespace, name: 'viewer' });
     });
