@@ -24,6 +24,8 @@ export interface InstanceMemory {
   };
   /** The status that was written last, which the cache may not show yet, and of which instance (uid). */
   written?: { readonly uid: string; readonly status: VirtualMachineInstanceStatus };
+  /** A write of the status was not answered well: whether it was carried out is not known. */
+  isWriteInDoubt?: boolean;
   /** A seed may lie on the host. */
   hasSeed: boolean;
 }
