@@ -76,6 +76,7 @@ export function migrationSituation({
       vmFault: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
+      strayOn: undefined,
     },
     cluster: Cluster.object.parse({
       apiVersion: 'drover.dev/v1alpha1',
