@@ -101,13 +101,10 @@ function isConfirmed(input: HostInput): boolean {
 
 /** Decides by the first rule that applies. */
 function decide(input: HostInput): HostStep {
-  const { before, bootID, heartbeat, answer, policy } = input;
+  const { before, bootID, heartbeat, policy } = input;
   const sameBoot = before !== undefined && before.bootID === bootID;
   if (sameBoot && (before.state === 'Fenced' || before.state === 'Standby')) return fenced(input, before);
-  const isAlive =
-    answer === 'Agent' ||
-    answer === 'NewAgent' ||
-    (heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy));
+  const isAlive = isAliveNow(input);
   // Two copies may run until somebody has looked: that must not be overwritten by the next good news.
   if (isAlive && sameBoot && before.reason === 'ProofContradicted')
     return { availability: before, fence: false, againMs: ASK_EVERY_MS };
@@ -140,6 +137,11 @@ function hasLivedSince(
 ): boolean {
   if (heartbeat.silentMs >= failureDetection.deadAfterSeconds * 1000) return false;
   return heartbeat.kind === 'Seen' || nowMs - heartbeat.oldMs > Date.parse(before.fence?.startedAt ?? before.since);
+}
+
+function isAliveNow({ answer, heartbeat, policy }: HostInput): boolean {
+  const isRenewing = heartbeat.kind === 'Seen' && heartbeat.silentMs < suspectAfterMs(policy);
+  return answer === 'Agent' || answer === 'NewAgent' || isRenewing;
 }
 
 /** What a fencing has come to. */
@@ -446,9 +448,11 @@ function confirmedByHand(input: HostInput): HostStep {
 function fenced(input: HostInput, before: HostAvailability): HostStep {
   const { answer, bootID, nowMs } = input;
   if (before.fence === undefined) return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
-  // It says more than a lease does: also VMs that had just been moved there are over.
-  if (answer !== 'Agent' && isConfirmed(input) && before.fence.method === 'StorageLease') return confirmedByHand(input);
   if (answer !== 'Agent') {
+    // Somebody is there, perhaps another boot that has not reported yet: nothing new is concluded of this one.
+    if (isAliveNow(input)) return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
+    // It says more than a lease does: also VMs that had just been moved there are over.
+    if (isConfirmed(input) && before.fence.method === 'StorageLease') return confirmedByHand(input);
     const isStandby = isOnStandby(input, before.fence.method);
     if (isStandby === (before.state === 'Standby'))
       return { availability: before, fence: false, againMs: WATCH_EVERY_MS };
