@@ -139,7 +139,7 @@ async function carryOut(
     case 'ReleaseInstance':
       // The status must not name the host any longer before the instance goes: without instance, a host in the status
       // means that a copy may run there. It must name the epoch before, since epochs never start again.
-      if (vm !== undefined && !isOrphan(vm, step.instance) && vm.status?.host !== undefined) return undefined;
+      if (vm !== undefined && !isOrphan(vm, step.instance) && !isToldOf(vm, step.instance)) return undefined;
       await releaseInstance(step, deps, context);
       return undefined;
     case 'Nothing':
@@ -147,6 +147,11 @@ async function carryOut(
     case 'WaitFor':
       return undefined;
   }
+}
+
+/** Whether the status names no host any more, and an epoch that is not older than that of the placement. */
+function isToldOf({ status }: VirtualMachine, { spec }: VirtualMachineInstance): boolean {
+  return status?.host === undefined && (status?.epoch ?? 0) >= spec.epoch;
 }
 
 async function report(
