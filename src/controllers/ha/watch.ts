@@ -101,7 +101,7 @@ async function reconcile(
     isOver: host.status?.storageLease?.state === 'Over',
     lease,
     toRecover: toRecoverOn(key, deps),
-    placed: deps.informers.instances.byIndex(BY_HOST, key).length,
+    placed: deps.informers.instances.byIndex(BY_HOST, key).filter((each) => !isConfirmedOff(each)).length,
     unsettled: unsettledOn(host, bootID, deps),
     inMaintenance: maintenanceOf(host) !== undefined,
     cluster: silenceOf(cluster.metadata.name, deps),

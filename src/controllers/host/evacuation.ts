@@ -8,6 +8,7 @@ import { keepsTogether } from '../../core/migration/together.ts';
 import { nameOf } from '../../core/model/names.ts';
 import { byName } from '../../core/model/order.ts';
 import { maintenanceOf } from '../../core/model/read-host.ts';
+import { isConfirmedOff } from '../../core/virtual-machine/next-step.ts';
 import { type Change, keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import {
   type ConditionInput,
@@ -82,7 +83,8 @@ async function reconcile(
   // Most hosts, most of the time: their VMs need not be looked at.
   const isKeptEmpty = keptEmpty(key, deps);
   const isUsual = maintenanceOf(host) === undefined && !isKeptEmpty && cached.status?.evacuation === undefined;
-  const onHost = isUsual ? [] : informers.instances.byIndex(BY_HOST, key);
+  // One of which the host has confirmed that nothing is left is not on it, and waits to run elsewhere.
+  const onHost = isUsual ? [] : informers.instances.byIndex(BY_HOST, key).filter((each) => !isConfirmedOff(each));
   const { move, stop, evacuation, untilMs } = nextEvacuationStep({
     nowMs: now.getTime(),
     host,
