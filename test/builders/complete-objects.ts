@@ -285,6 +285,7 @@ function instanceMigration(): object {
     progressTimeoutSeconds: 150,
     completionTimeoutSeconds: 300,
     sealedUserData: { source: 'uid/1', box: 'Ym94' },
+    sourceFencedAt: '2026-01-02T03:04:05Z',
   };
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
@@ -275,11 +276,13 @@ describe('a Volume that is there', () => {
     const name = await admin.volume({ datastoreName, size: '1Mi' }, agent.host);
     const path = dataOf(await admin.volumePhase(name, 'Ready'));
     const stray = spawn('qemu-system-x86_64', [
-      ...['-M', 'q35', '-accel', 'tcg', '-nodefaults', '-display', 'none', '-S'],
+      ...['-M', 'q35', '-accel', 'tcg', '-nodefaults', '-display', 'none', '-S', '-qmp', 'stdio'],
       ...['-drive', `file=${path},format=qcow2,if=virtio`],
     ]);
     onTestFinished(() => void stray.kill('SIGKILL'));
-    await eventually('QEMU to open the disk', () => isLocked(path));
+    // Its greeting: it has opened its disks. Who asks for the lock before that may be in the way of it.
+    await once(stray.stdout, 'data');
+    expect(isLocked(path)).toBe(true);
     await admin.patchSpec(name, { size: '2Mi' });
     expect(await admin.volumeReason(name, 'InUse')).toMatchObject({ phase: 'Resizing', path });
     await admin.delete(name);

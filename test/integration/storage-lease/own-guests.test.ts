@@ -25,7 +25,7 @@ it("finds and kills Drover's guests by what libvirt itself has recorded of them,
     import { OwnGuests } from '${GUESTS}';
     const guests = new OwnGuests('/run/libvirt/qemu');
     const before = guests.left();
-    const killed = guests.kill();
+    const killed = guests.kill(() => undefined);
     while (guests.left() > 0) await new Promise((resolve) => setTimeout(resolve, 50));
     console.log(JSON.stringify({ before, killed }));`;
   const said = await host.run(process.execPath, ['--input-type=module', '--eval', program]);
