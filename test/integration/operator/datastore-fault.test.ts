@@ -11,6 +11,7 @@ const AGENT = { fieldManager: 'test-agent', force: true } as const;
 const HOSTS = ['h1', 'h2', 'h3'];
 
 let world: World;
+let beating: NodeJS.Timeout | undefined;
 
 beforeAll(async () => {
   world = await World.open('operator-datastores');
@@ -21,8 +22,13 @@ beforeAll(async () => {
   await world.addDatastore('shared');
   for (const host of HOSTS) await world.addHost(host, { bootID: 'boot-1', usagePort: 9443 });
   world.startOperator();
+  // Hosts that lose a datastore live.
+  beating = setInterval(() => HOSTS.forEach((host) => void world.beat(host).catch(() => undefined)), 1_000);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  clearInterval(beating);
+  await world.close();
+});
 
 /** What a host's agent reports of the datastore. */
 async function sees(host: string, loss?: { readonly reason: string; readonly since: string }): Promise<void> {
