@@ -130,6 +130,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
       (await whoAnswers(peer, at, AbortSignal.any([signal, AbortSignal.timeout(PEER_TIMEOUT_MS)]))) !== 'Nobody',
     othersReachApi: () => othersReachApi(leases.answer()),
     domainsLeft: () => instances.domainsLeft(),
+    hasYieldedBefore: folder.yielded()?.startsWith(kernelBootID) ?? false,
     yieldLease: () => folder.yieldLease(bootID),
     events,
   });

@@ -21,6 +21,8 @@ export interface IsolationWatchDependencies {
   readonly othersReachApi: () => boolean;
   /** Domains of Drover on this host. Undefined: not known at the moment. */
   readonly domainsLeft: () => number | undefined;
+  /** Whether an agent before this one has done so in this boot: it ended with its term of the lease, and told nobody. */
+  readonly hasYieldedBefore: boolean;
   /** Ends the host's lease on storage, so that its silence proves to others that its VMs are off. */
   readonly yieldLease: () => void;
   readonly events: EventRecorder;
@@ -46,7 +48,7 @@ export function watchIsolation(deps: IsolationWatchDependencies): IsolationWatch
   let hasYielded = false;
   /** Whether this term of the host has had anything to give to others. An agent that begins while the host is cut off has not. */
   let hasServed = false;
-  let condition: ConditionInput = NEVER;
+  let condition = deps.hasYieldedBefore ? GAVE_UP : NEVER;
   new Gauge({
     name: 'drover_host_isolated',
     help: '1 while the host alone has lost the API server and all other hosts.',
@@ -95,10 +97,13 @@ export function watchIsolation(deps: IsolationWatchDependencies): IsolationWatch
   const look = async (signal: AbortSignal): Promise<void> => {
     const own = hosts.get(host);
     if (own !== undefined) await orders.keep(own.status?.isolation);
-    if (own !== undefined || (deps.domainsLeft() ?? 0) > 0) hasServed = true;
+    if ((deps.domainsLeft() ?? 0) > 0) hasServed = true;
     const apiSilentMs = deps.apiSilentMs();
     const connected = nextIsolation(isolation, { apiSilentMs, peers: NOBODY, othersReachApi: false }, 0);
-    if (connected.state === 'Connected') return enter(connected);
+    if (connected.state === 'Connected') {
+      hasServed = true;
+      return enter(connected);
+    }
     const peers = orders.get()?.peers ?? [];
     const answers = await Promise.all(peers.map((peer) => deps.answers(peer, signal)));
     if (signal.aborted) return;
@@ -134,6 +139,14 @@ const NEVER: ConditionInput = {
   status: 'False',
   reason: 'Connected',
   message: 'the agent reaches the API server',
+};
+
+const GAVE_UP: ConditionInput = {
+  type: 'Isolated',
+  status: 'False',
+  reason: 'WasIsolated',
+  message:
+    'in this boot it alone was cut off for a time: it has ended its VMs and given up its lease on storage (HAPolicy, isolationResponse), so that others may run them by now. It serves again',
 };
 
 function wasIsolated(

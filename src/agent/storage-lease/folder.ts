@@ -85,6 +85,11 @@ export class LeaseFolder {
     this.#write(YIELD, { bootID });
   }
 
+  /** Boot, or term of it, that was given up last. Undefined: none since the machine was started. */
+  yielded(): string | undefined {
+    return this.#read(YIELD, Yield)?.bootID;
+  }
+
   isYielded(bootID: string): boolean {
     return this.#read(YIELD, Yield)?.bootID === bootID;
   }

@@ -88,6 +88,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     othersReachApi: options.othersReachApi,
     domainsLeft: () => instances.domainsLeft(),
     // Simulated hosts have no lease on storage.
+    hasYieldedBefore: false,
     yieldLease: () => undefined,
     events,
   });

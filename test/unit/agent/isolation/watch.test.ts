@@ -43,6 +43,7 @@ async function cutOff({ orders = ORDERS, domains = 1 }: { orders?: HostIsolation
     answers: async () => world.peerAnswers,
     othersReachApi: () => world.othersReachApi,
     domainsLeft: () => world.domains,
+    hasYieldedBefore: false,
     yieldLease: () => yielded.push(clock.monotonicMs()),
     events: { record: ({ note }: { note: string }) => notes.push(note) } as unknown as Parameters<
       typeof watchIsolation
