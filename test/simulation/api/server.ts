@@ -14,6 +14,7 @@ import type { Timeline } from '../engine/timeline.ts';
 import { type Applied, serverSideApply } from './apply.ts';
 import { isJson } from './field-set.ts';
 import { servedKind } from './kinds.ts';
+import { received } from './shared.ts';
 
 /** One change of an object, as it was stored. */
 export interface Commit {
@@ -98,7 +99,7 @@ export class ApiServer {
       const message = `${kind.plural} "${sent.metadata.name}" already exists`;
       throw new KubeError({ code: 409, reason: 'AlreadyExists', message });
     }
-    const body = overTheWire(sent);
+    const body = overTheWire(sent, undefined);
     const served = servedKind(kind.plural);
     const { status: _, ...withoutStatus } = body;
     const status = served === undefined ? body.status : served.initialStatus;
@@ -117,7 +118,7 @@ export class ApiServer {
   update(kind: KindRef, sent: KubeObject): KubeObject {
     const live = this.get(kind, sent.metadata);
     checkPreconditions(kind, live, sent.metadata);
-    const body = overTheWire(sent);
+    const body = overTheWire(sent, live);
     const { status: _, ...withoutStatus } = body;
     const isServed = servedKind(kind.plural) !== undefined;
     const status = isServed ? live.status : body.status;
@@ -129,8 +130,8 @@ export class ApiServer {
   }
 
   apply(kind: KindRef, sent: KubeObject, how: Omit<Applied, 'body'>): KubeObject {
-    const body = overTheWire(sent);
-    const found = this.find(kind, body.metadata);
+    const found = this.find(kind, sent.metadata);
+    const body = overTheWire(sent, found);
     if (found === undefined && how.subresource !== undefined) throw notFound(kind, body.metadata);
     if (found === undefined && body.metadata.uid !== undefined)
       throw conflict(kind, body.metadata, 'it does not exist');
@@ -159,7 +160,7 @@ export class ApiServer {
   patch(kind: KindRef, ref: ObjectRef, patch: PatchBody, subresource?: string): KubeObject {
     if (patch.type !== 'merge') throw new Error('JSON patches are not simulated');
     const live = this.get(kind, ref);
-    const body = overTheWire(patch.body);
+    const body = overTheWire(patch.body, live);
     if (isJson(body) && isJson(body['metadata'])) checkPreconditions(kind, live, body['metadata']);
     const merged = mergePatch(live, body);
     if (!isObject(merged))
@@ -278,9 +279,9 @@ export class ApiServer {
   }
 }
 
-/** What arrives at the other end: a copy without what JSON cannot carry. */
-function overTheWire<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value));
+/** What arrives at the other end, sharing what is as in the object that is there. */
+function overTheWire<T>(value: T, live: KubeObject | undefined): T {
+  return received(value, live) as T;
 }
 
 function isObject(value: unknown): value is KubeObject {
