@@ -4,7 +4,7 @@ import type { Moment, ScenarioInput } from '../scenario/scenario.ts';
 import type { ClusterPlanInput } from '../world/plan.ts';
 
 /** When the last fault ends, in seconds: from then on everything has to become as it should be. */
-const HEAL_AT = 90;
+const HEAL_AT = 60;
 /** How long that may take. Backoffs grow to a minute; a guest that is deaf costs its grace. */
 const BOUND = 150;
 const FIRST_FAULT_AT = 2;
@@ -18,13 +18,11 @@ interface Names {
   readonly operators: readonly string[];
 }
 
-/** A cluster of a few hosts and a minute and a half of what may happen to it; the same for the same seed. */
+/** A cluster of a few hosts and a minute of what may happen to it; the same for the same seed. */
 export function randomScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const hosts = Array.from({ length: wholeNumber(random, 3, 6) }, (_, index) => `host-${index + 1}`);
-  const vms = Array.from({ length: wholeNumber(random, 5, 15) }, (_, index) => `vm-${index + 1}`);
-  const operators = Array.from({ length: wholeNumber(random, 1, 2) }, (_, index) => `operator-${index + 1}`);
-  const names = { hosts, vms, operators };
+  const names = randomNames(random);
+  const { hosts, vms } = names;
   const faults = Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) =>
     oneFault(random, names, index),
   ).flat();
@@ -56,10 +54,8 @@ export function randomScenario(seed: number): ScenarioInput {
 /** A cluster with high availability, hosts that die in many ways, BMCs that fail, and operators that are ended. */
 export function randomHaScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const hosts = Array.from({ length: wholeNumber(random, 3, 6) }, (_, index) => `host-${index + 1}`);
-  const vms = Array.from({ length: wholeNumber(random, 4, 10) }, (_, index) => `vm-${index + 1}`);
-  const operators = Array.from({ length: wholeNumber(random, 1, 2) }, (_, index) => `operator-${index + 1}`);
-  const names = { hosts, vms, operators };
+  const names = randomNames(random);
+  const { hosts, operators } = names;
   const moment = (): readonly [number, number] => {
     const at = seconds(10 + random() * (HEAL_AT - 30));
     return [at, seconds(Math.min(HEAL_AT - 1, at + 1 + random() * 50))];
@@ -88,6 +84,13 @@ export function randomHaScenario(seed: number): ScenarioInput {
       events: [...pointed, ...faults.toSorted((a, b) => timeOf(a) - timeOf(b)), { at: HEAL_AT, do: 'healAll' }],
     },
   };
+}
+
+/** Few of each: a fault that needs more of them is hardly ever met, and small worlds are played in great numbers. */
+function randomNames(random: Random): Names {
+  const named = (what: string, from: number, to: number) =>
+    Array.from({ length: wholeNumber(random, from, to) }, (_, index) => `${what}-${index + 1}`);
+  return { hosts: named('host', 3, 5), vms: named('vm', 2, 7), operators: named('operator', 1, 2) };
 }
 
 function randomCluster(random: Random, { hosts, vms, operators }: Names): ClusterPlanInput {
