@@ -2,19 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { LeaseRecord } from '../../api/storage-lease.ts';
 import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
-import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
+import type { Watchdog } from '../../host/index.ts';
 import type { Clock } from '../../runtime/index.ts';
-import type { LeaseFolder, LeaseState } from './folder.ts';
-import { OwnGuests } from './own-guests.ts';
+import type { LeaseNotes, LeaseState } from './folder.ts';
+import type { LeaseFiles, LeaseMachine } from './machine.ts';
 
 export interface LeaseKeeperOptions {
   /** Name of this host. */
   readonly host: string;
   /** Boot of this host, as the kernel names it. */
   readonly bootID: string;
-  readonly folder: LeaseFolder;
-  /** Where libvirt's QEMU driver keeps its record of each running domain. */
-  readonly domainRunDirectory: string;
+  readonly folder: LeaseNotes;
+  readonly machine: LeaseMachine;
   /** After how long without a renewal guests are killed, in milliseconds. */
   readonly selfFenceMs: number;
   /** Device or socket of the watchdog. Absent: none, and the lease proves nothing; no guest is ever killed then. */
@@ -26,7 +25,7 @@ export interface LeaseKeeperOptions {
 /** A datastore that the lease lies on. */
 interface Place {
   readonly root: string;
-  readonly files: DatastoreFiles;
+  readonly files: LeaseFiles;
   /** A write is under way: there is one at a time, so that none overtakes another. */
   busy: boolean;
 }
@@ -47,7 +46,6 @@ const OPEN_AGAIN_MS = 10_000;
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #keeper = randomUUID();
-  readonly #guests: OwnGuests;
   readonly #places = new Map<string, Place>();
   #sequence = 0;
   /** What this boot is bound to. Absent: nothing was promised yet. */
@@ -59,7 +57,6 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
-    this.#guests = new OwnGuests(options.domainRunDirectory);
   }
 
   /**
@@ -105,9 +102,10 @@ export class LeaseKeeper {
   }
 
   async #tick(): Promise<void> {
+    const { machine } = this.#options;
     if (!this.#isArmed) return;
     try {
-      const step = keeperStep(this.#state, bootTimeMs(), () => this.#guests.left());
+      const step = keeperStep(this.#state, machine.bootTimeMs(), () => machine.guests.left());
       if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
       this.#state = step.state;
       if (step.kill) this.#kill();
@@ -143,8 +141,8 @@ export class LeaseKeeper {
   }
 
   #kill(): void {
-    const { log } = this.#options;
-    const domains = this.#guests.kill();
+    const { log, machine } = this.#options;
+    const domains = machine.guests.kill();
     if (domains.length > 0) log.error({ domains }, "killed Drover's guests: others may run them by now");
   }
 
@@ -157,13 +155,13 @@ export class LeaseKeeper {
   /** Begins a write to each datastore that has finished the one before. */
   #renew(): void {
     if (this.#state.lapsed) return;
-    const { log } = this.#options;
+    const { log, machine } = this.#options;
     const datastores = this.#promise?.datastores ?? this.#options.folder.readWish().datastores;
     const identities = datastores.map(({ identity }) => identity);
     for (const { root, identity } of datastores) {
       const place = this.#places.get(identity) ?? {
         root,
-        files: new DatastoreFiles({ timeoutMs: WRITE_TIMEOUT_MS }),
+        files: machine.openFiles(WRITE_TIMEOUT_MS),
         busy: false,
       };
       this.#places.set(identity, place);
@@ -178,11 +176,11 @@ export class LeaseKeeper {
   }
 
   async #write(identity: string, place: Place, datastores: string[], isLast = false): Promise<boolean> {
-    const startedAtMs = bootTimeMs();
+    const startedAtMs = this.#options.machine.bootTimeMs();
     const isArmed = this.#isArmed;
     try {
       const record = this.#record(datastores, isLast);
-      await place.files.call('writeLease', { root: place.root, identity, record });
+      await place.files.writeLease({ root: place.root, identity, record });
     } catch (err) {
       this.#options.log.warn({ err, root: place.root }, 'cannot renew the lease on a datastore; trying again');
       return false;
@@ -210,7 +208,7 @@ export class LeaseKeeper {
 
   #onRenewed(startedAtMs: number): void {
     if (this.#promise === undefined || this.#state.lapsed) return;
-    this.#state = renewed(this.#state, startedAtMs, bootTimeMs(), this.#promise.selfFenceMs);
+    this.#state = renewed(this.#state, startedAtMs, this.#options.machine.bootTimeMs(), this.#promise.selfFenceMs);
     if (this.#state.lapsed) this.#lapse();
     else this.#keep({ heldUntilMs: this.#state.heldUntilMs ?? 0 });
   }
@@ -230,11 +228,11 @@ export class LeaseKeeper {
   }
 
   async #arm(): Promise<void> {
-    const { watchdog: path, clock, log } = this.#options;
+    const { watchdog: path, machine, clock, log } = this.#options;
     if (path === undefined || this.#watchdog !== undefined) return;
     this.#openedAtMs = clock.monotonicMs();
     try {
-      const opened = await openWatchdog(path);
+      const opened = await machine.openWatchdog(path);
       this.#watchdog = opened;
       const promisedMs = this.#promise?.watchdogMs ?? 0;
       if (promisedMs === 0) this.#keep({ watchdogMs: opened.timeoutMs, heldUntilMs: this.#state.heldUntilMs ?? 0 });
@@ -257,7 +255,7 @@ export class LeaseKeeper {
    */
   async #end(): Promise<boolean> {
     if (!this.#isArmed) return true;
-    if (this.#state.lapsed) return this.#guests.left() === 0;
+    if (this.#state.lapsed) return this.#options.machine.guests.left() === 0;
     const datastores = this.#promise?.datastores ?? [];
     const identities = datastores.map(({ identity }) => identity);
     const written = await Promise.all(

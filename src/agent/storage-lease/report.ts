@@ -2,7 +2,7 @@ import type { HostStatus } from '../../api/host.ts';
 import type { Clock } from '../../runtime/index.ts';
 import type { Reporting } from '../host-report/host-report.ts';
 import { Repeat } from '../repeat.ts';
-import type { LeaseFolder } from './folder.ts';
+import type { LeaseNotes } from './folder.ts';
 
 type StorageLease = NonNullable<HostStatus['storageLease']>;
 
@@ -15,7 +15,7 @@ export function watchLease({
   bootID,
   clock,
 }: {
-  readonly folder: LeaseFolder;
+  readonly folder: LeaseNotes;
   readonly bootID: string;
   readonly clock: Clock;
 }): Reporting<StorageLease | undefined> & { run(signal: AbortSignal): Promise<void> } {
@@ -45,7 +45,7 @@ export function watchLease({
   };
 }
 
-function reportOf(folder: LeaseFolder, bootID: string): StorageLease | undefined {
+function reportOf(folder: LeaseNotes, bootID: string): StorageLease | undefined {
   const state = folder.readState(bootID);
   if (state === undefined || state.watchdogMs === 0) return undefined;
   const { selfFenceMs, watchdogMs, lapsed, datastores } = state;

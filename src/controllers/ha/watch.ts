@@ -15,7 +15,6 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST } from '../informers.ts';
 import { writeStatus } from '../write-status.ts';
-import { askLeases } from './ask-leases.ts';
 import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
@@ -181,12 +180,11 @@ async function readPower(
 async function readLease(
   host: string,
   bootID: string,
-  { informers, agentClient }: ControllerDependencies,
+  { informers, askLeases }: ControllerDependencies,
   { signal, log }: ReconcileContext,
 ): Promise<HostInput['lease']> {
   try {
-    const identity = await agentClient.published(signal);
-    return judgeLease(host, bootID, await askLeases(host, informers.hosts.list(), identity, signal));
+    return judgeLease(host, bootID, await askLeases(host, informers.hosts.list(), signal));
   } catch (err) {
     signal.throwIfAborted();
     log.warn({ err, host }, 'other hosts could not be asked for its lease on storage');

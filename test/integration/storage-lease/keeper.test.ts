@@ -102,7 +102,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 describe('the lease of a host', () => {
   it('is held and renewed, and guests may start under it', async () => {
     const { startKeeper, isHeld, record, folder, bootID, watchdog } = await host();
-    expect(mayStart(folder, bootID).ok).toBe(true);
+    expect(mayStart(folder, bootID, bootTimeMs()).ok).toBe(true);
     startKeeper();
     await isHeld();
     const first = record();
@@ -115,7 +115,7 @@ describe('the lease of a host', () => {
           : { ready: false, because: 'none yet' },
       SOON,
     );
-    expect([mayStart(folder, bootID).ok, watchdog.resets]).toEqual([true, 0]);
+    expect([mayStart(folder, bootID, bootTimeMs()).ok, watchdog.resets]).toEqual([true, 0]);
   });
 
   it('speaks of no watchdog where there is none, and ends no guest when it is not renewed', async () => {
@@ -130,7 +130,7 @@ describe('the lease of a host', () => {
     expect(record()?.watchdogMs).toBe(0);
     freeze();
     await pause((SELF_FENCE_SECONDS + 3) * 1_000);
-    expect([lives(guest), mayStart(folder, bootID).ok]).toEqual([true, true]);
+    expect([lives(guest), mayStart(folder, bootID, bootTimeMs()).ok]).toEqual([true, true]);
   });
 
   it("that cannot be renewed ends Drover's guests and no others, for this boot, and spares the host the reset", async () => {
@@ -149,7 +149,10 @@ describe('the lease of a host', () => {
     expect([lives(foreign), watchdog.isArmed, watchdog.resets]).toEqual([true, true, 0]);
     thaw();
     await pause(5_000);
-    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('Reboot') });
+    expect(mayStart(folder, bootID, bootTimeMs())).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('Reboot'),
+    });
   });
 
   it("resets the host when a guest's writes may be left in the page cache of the host", async () => {
