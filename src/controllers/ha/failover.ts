@@ -96,6 +96,11 @@ function lostOn(host: Host, deps: ControllerDependencies): Lost[] {
     const isDecided = (deps.reservations.placementOf(key)?.epoch ?? 0) > instance.spec.epoch;
     if (proof === undefined || isDecided || !shouldRun(input.vm, instance)) return [];
     const { vm } = input;
+    if (input.strayOn !== undefined) {
+      const note = `it is not started elsewhere although host ${host.metadata.name} is dead: host ${input.strayOn} runs a domain of it that no intent speaks of. Find out which copy holds the newer data, then shut the domain down there with virsh`;
+      deps.events.record({ regarding: vm, type: 'Warning', reason: 'StrayDomain', action: 'FailingOver', note });
+      return [];
+    }
     const wish = wishOf(vm, input);
     if (!wish.ok) return [];
     const { devices } = wish;
