@@ -29,6 +29,7 @@ export interface Commit {
   readonly object: KubeObject;
 }
 
+const REVISIONS_BUMPED = 1_000_000;
 /** How long the garbage collector of Kubernetes takes to see that an owner is gone. */
 const COLLECT_MS = 1_000;
 
@@ -42,6 +43,8 @@ export class ApiServer {
   readonly #listeners = new Set<(commit: Commit) => void>();
   /** Kinds whose objects may have owners, by plural. */
   readonly #kinds = new Map<string, KindRef>();
+  readonly #restoreListeners = new Set<() => void>();
+  #saved: ReadonlyMap<string, ReadonlyMap<string, KubeObject>> | undefined;
   #history: Commit[] = [];
   #version = 1;
   #uids = 0;
@@ -75,6 +78,31 @@ export class ApiServer {
   compact(): void {
     this.#oldest = this.#version;
     this.#history = [];
+  }
+
+  /** Takes a backup of etcd. */
+  save(): void {
+    this.#saved = new Map([...this.#objects].map(([plural, objects]) => [plural, new Map(objects)]));
+  }
+
+  /**
+   * Brings the last backup back, as Kubernetes asks for: with revisions that go on from far beyond those that were given out, and all
+   * before them compacted away (etcdutl snapshot restore --bump-revision --mark-compacted), so that every watch lists anew.
+   * @throws Error when there is none
+   */
+  restore(): void {
+    if (this.#saved === undefined) throw new Error('there is no backup of etcd');
+    this.#objects.clear();
+    for (const [plural, objects] of this.#saved) this.#objects.set(plural, new Map(objects));
+    this.#version += REVISIONS_BUMPED;
+    this.compact();
+    for (const listener of [...this.#restoreListeners]) listener();
+  }
+
+  /** Told when a backup was brought back. Returns how to stop that. */
+  onRestore(listener: () => void): () => void {
+    this.#restoreListeners.add(listener);
+    return () => this.#restoreListeners.delete(listener);
   }
 
   find(kind: KindRef, ref: ObjectRef): KubeObject | undefined {

@@ -1,4 +1,4 @@
-import { isJson } from './field-set.ts';
+import { isJson, type Json } from './field-set.ts';
 
 /**
  * What arrives at the other end of a wire: a value without what JSON cannot carry. Parts that are equal to those of `like`
@@ -6,29 +6,27 @@ import { isJson } from './field-set.ts';
  */
 export function received(value: unknown, like: unknown): unknown {
   if (value === like) return like;
-  if (Array.isArray(value)) {
-    const before = Array.isArray(like) ? like : [];
-    let isSame = before.length === value.length && like !== undefined && Array.isArray(like);
-    const items: unknown[] = new Array(value.length);
-    for (let index = 0; index < value.length; index++) {
-      const item = received(value[index], before[index]) ?? null;
-      items[index] = item;
-      if (item !== before[index]) isSame = false;
-    }
-    return isSame ? like : items;
-  }
-  if (!isJson(value)) return value;
-  const before = isJson(like) ? like : undefined;
-  const members: Record<string, unknown> = {};
-  let isSame = before !== undefined;
+  if (Array.isArray(value)) return receivedList(value, Array.isArray(like) ? like : undefined);
+  return isJson(value) ? receivedObject(value, isJson(like) ? like : undefined) : value;
+}
+
+function receivedList(value: readonly unknown[], like: readonly unknown[] | undefined): unknown {
+  const items = value.map((item, index) => received(item, like?.[index]) ?? null);
+  const isSame = like?.length === items.length && items.every((item, index) => item === like[index]);
+  return isSame ? like : items;
+}
+
+function receivedObject(value: Json, like: Json | undefined): unknown {
+  const members: Json = {};
+  let isSame = like !== undefined;
   let count = 0;
   for (const name in value) {
     const sent = value[name];
     if (sent === undefined) continue;
-    const member = received(sent, before?.[name]);
+    const member = received(sent, like?.[name]);
     members[name] = member;
     count++;
-    if (isSame && member !== before?.[name]) isSame = false;
+    isSame &&= member === like?.[name];
   }
-  return isSame && before !== undefined && count === Object.keys(before).length ? like : members;
+  return isSame && like !== undefined && count === Object.keys(like).length ? like : members;
 }

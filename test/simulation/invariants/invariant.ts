@@ -27,6 +27,8 @@ export interface Invariant {
   readonly onCommit?: (commit: Commit, seen: Seen & { readonly byUser: boolean }) => string | undefined;
   /** Asked about everything that happens to a domain. */
   readonly onDomain?: (fact: DomainFact, seen: Seen) => string | undefined;
+  /** Told when etcd was brought back to an earlier state: what was written since has never been. */
+  readonly onRestore?: () => void;
   /** Told after every step of a world with high availability. */
   readonly onStep?: (world: World) => void;
   /** Asked when an operator orders the BMC of a host to cut the power. */

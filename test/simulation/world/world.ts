@@ -13,6 +13,7 @@ import type { MigrationTarget } from '../hosts/migrate.ts';
 import { allInvariants } from '../invariants/all.ts';
 import type { Invariant } from '../invariants/invariant.ts';
 import { askAgentOf } from './ask-agent.ts';
+import { askLeasesOf } from './ask-leases.ts';
 import { bmcDevice, SimulatedBmc } from './bmc.ts';
 import { SimulatedDatastore } from './datastore.ts';
 import { factsOf } from './facts.ts';
@@ -76,7 +77,8 @@ export class World {
       [...operators, ...plan.hosts.map(({ name }) => name)].map((name) => [name, new Link(this.#random)]),
     );
     this.#watch();
-    this.hosts = plan.hosts.map((host, index) => this.#host(host, index));
+    const hasLeases = plan.hosts.some(({ watchdog }) => watchdog);
+    this.hosts = plan.hosts.map((host, index) => this.#host(host, index, hasLeases));
     this.bmcs = new Map(this.hosts.map((host) => [host.name, new SimulatedBmc(host, this.timeline, host.systemUUID)]));
     this.operators = operators.map((name) => this.#operator(name));
     for (const object of objectsOf(plan)) this.asUser(() => this.server.create(kindOf(object.kind), object));
@@ -168,6 +170,9 @@ export class World {
   }
 
   #watch(): void {
+    this.server.onRestore(() => {
+      for (const { onRestore } of this.#invariants) onRestore?.();
+    });
     this.server.onCommit((commit) => {
       for (const fact of factsOf(commit)) this.fact('api', fact);
       for (const { name, onCommit } of this.#invariants) {
@@ -182,7 +187,11 @@ export class World {
     });
   }
 
-  #host({ name, cpuCores, memory, clockSkewSeconds }: ClusterPlan['hosts'][number], index: number): SimulatedHost {
+  #host(
+    { name, cpuCores, memory, clockSkewSeconds, watchdog }: ClusterPlan['hosts'][number],
+    index: number,
+    seesLeases: boolean,
+  ): SimulatedHost {
     return new SimulatedHost({
       name,
       address: `192.0.2.${index + 1}`,
@@ -190,6 +199,8 @@ export class World {
       clockSkewMs: clockSkewSeconds * 1000,
       cpuCores,
       memoryBytes: memory,
+      keepsLease: watchdog,
+      seesLeases,
       timeline: this.timeline,
       datastores: this.datastores,
       clientFor: (process) => this.#client(name, process, ownHostOnly(this.server, name)),
@@ -207,6 +218,7 @@ export class World {
       timeline: this.timeline,
       clientFor: (process, identity) => this.#client(name, process, leadersOnly(this.server, identity)),
       askAgentFor: (process) => askAgentOf(this, name, process),
+      askLeasesFor: (process) => askLeasesOf(this, name, process),
       openDeviceFor:
         (process) =>
         ({ address }) => {
