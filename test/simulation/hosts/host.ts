@@ -86,6 +86,10 @@ export class SimulatedHost implements Powered, Daemon {
     });
   }
 
+  get memoryBytes(): number {
+    return this.#options.memoryBytes;
+  }
+
   get power(): PowerState {
     return this.#power;
   }

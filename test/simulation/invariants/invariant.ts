@@ -9,6 +9,8 @@ export interface Seen {
   readonly hosts: readonly SimulatedHost[];
   readonly server: ApiServer;
   readonly bmcs: ReadonlyMap<string, SimulatedBmc>;
+  /** An operator has seen things late, or stood still: what it decided then was right for what it saw. */
+  readonly wereOperatorsMisled: boolean;
 }
 
 /** What happened on a host to a domain, in the words of the log. */

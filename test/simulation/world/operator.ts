@@ -34,6 +34,8 @@ export class SimulatedOperator {
   #process: Process | undefined;
   #starts = 0;
   #isWanted = true;
+  /** It has ever stood still. */
+  wasPaused = false;
 
   constructor(options: OperatorOptions) {
     this.name = options.name;
@@ -98,6 +100,7 @@ export class SimulatedOperator {
   }
 
   pause(): void {
+    this.wasPaused = true;
     this.#process?.pause('process');
     this.#options.onFact('stands still');
   }

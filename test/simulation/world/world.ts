@@ -1,5 +1,6 @@
 import { KINDS } from '../../../src/api/kinds.ts';
 import type { KindRef, KubeObject } from '../../../src/kube/index.ts';
+import type { PowerDevice } from '../../../src/power/index.ts';
 import { type Admission, leadersOnly, ownHostOnly } from '../api/admission.ts';
 import { SimulatedClient } from '../api/client.ts';
 import { Link } from '../api/link.ts';
@@ -108,6 +109,22 @@ export class World {
     this.timeline.end();
   }
 
+  /** An operator has seen things late, or stood still. */
+  get wereOperatorsMisled(): boolean {
+    return (this.operators ?? []).some(({ name, wasPaused }) => wasPaused || this.link(name).wasFaulty);
+  }
+
+  /** The BMC of a host as a process of an operator uses it. */
+  deviceOf(host: string, operator: string, process: Process): PowerDevice {
+    return bmcDevice({
+      bmc: this.bmc(host),
+      process,
+      isReachable: () => this.network.reaches(operator, bmcAddress(host)),
+      onSend: () => this.#onFence(host, operator),
+      onOrder: () => this.fact(host, `its BMC gets the order of ${operator} to cut the power`),
+    });
+  }
+
   host(name: string): SimulatedHost {
     return found(
       this.hosts.find((host) => host.name === name),
@@ -180,6 +197,7 @@ export class World {
           hosts: this.hosts ?? [],
           server: this.server,
           bmcs: this.bmcs ?? new Map(),
+          wereOperatorsMisled: this.wereOperatorsMisled,
           byUser: this.#byUser,
         });
         if (how !== undefined) this.#break(name, how);
@@ -226,13 +244,7 @@ export class World {
             this.hosts.find((each) => bmcAddress(each.name) === address),
             `BMC at ${address}`,
           );
-          return bmcDevice({
-            bmc: this.bmc(host.name),
-            process,
-            isReachable: () => this.network.reaches(name, address),
-            onSend: () => this.#onFence(host.name, name),
-            onOrder: () => this.fact(host.name, `its BMC gets the order of ${name} to cut the power`),
-          });
+          return this.deviceOf(host.name, name, process);
         },
       onFact: (what) => this.fact(name, what),
     });
