@@ -14,7 +14,6 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST } from '../informers.ts';
-import { writeStatus } from '../write-status.ts';
 import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
@@ -278,8 +277,14 @@ async function write(
 ): Promise<void> {
   const before = knownOf(host, memory);
   if (isDeepStrictEqual(before, availability)) return;
+  const { apiVersion, kind, metadata } = host;
+  const { name, uid } = metadata;
   const status = availability === undefined ? {} : { availability };
-  await writeStatus(client, Host, host, status, { fieldManager: FIELD_MANAGERS.hostWatch, signal });
+  // When the answer is lost it may have been written: then what was written before it is not what stands there. Nor is the cache
+  // asked, which may show something older than that.
+  delete memory.written;
+  const options = { fieldManager: FIELD_MANAGERS.hostWatch, signal };
+  await client.applyStatus(Host, { apiVersion, kind, metadata: { name, uid }, status }, options);
   memory.written = { uid: host.metadata.uid, availability };
   if (availability === undefined || (before?.state === availability.state && before.reason === availability.reason))
     return;
