@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { hostFiles, readBootId } from '../host/index.ts';
+import { bootTimeMs, hostFiles, readBootId } from '../host/index.ts';
 import { EventRecorder, type KubeApi } from '../kube/index.ts';
 import { type Libvirt, openLibvirt } from '../libvirt/index.ts';
 import { type Clock, Manager, type Metrics } from '../runtime/index.ts';
@@ -15,6 +15,7 @@ import { agentInformers } from './informers.ts';
 import { Instances } from './instances/index.ts';
 import { sealingKeyIn } from './sealing-key.ts';
 import { LeaseFolder } from './storage-lease/folder.ts';
+import { openLeaseFiles } from './storage-lease/machine.ts';
 import { leaseReader } from './storage-lease/reader.ts';
 import { TermOverError, watchLease } from './storage-lease/report.ts';
 import { mayStart } from './storage-lease/start-gate.ts';
@@ -96,6 +97,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     datastores,
     shared: () => informers.datastores.list().flatMap(({ metadata, spec }) => (spec.shared ? [metadata.name] : [])),
     folder,
+    machine: { bootTimeMs, openFiles: openLeaseFiles },
   });
   const storageLease = watchLease({ folder, bootID, clock });
   const switches = watchSwitches({ ...common, ...informers, network: {} });
@@ -117,7 +119,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     virtualization: virtualization.type,
     cpuFeatures: () => guestCpus.features(),
     portOf: (nic) => switches.portOf(nic),
-    mayStart: () => mayStart(folder, bootID),
+    mayStart: () => mayStart(folder, bootID, bootTimeMs()),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
     logDirectory: options.domainLogDirectory,

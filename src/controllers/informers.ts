@@ -35,6 +35,8 @@ export const BY_GROUP = 'ruleGroup';
 export const BY_GROUP_MEMBER = 'groupMember';
 /** Index of Migrations by the key of their VM. */
 export const BY_VM = 'virtualMachine';
+/** Index of Hosts by the UUID of each domain of Drover that runs there without an intent. */
+export const BY_STRAY = 'stray';
 /** Index of VirtualMachines by the key of each PortGroup they name. */
 export const BY_PORT_GROUP = 'portGroup';
 
@@ -57,6 +59,7 @@ export function createInformers(client: KubeApi, clock: Clock, onError: (error: 
         FIELD_MANAGERS.hostWatch,
         FIELD_MANAGERS.fencingReady,
       ],
+      indexes: { [BY_STRAY]: ({ status }) => status?.strayDomains.map(({ uuid }) => uuid) ?? [] },
     }),
     images: typedInformer(Image, { ...common, fieldManagers: [FIELD_MANAGERS.image] }),
     instances: typedInformer(VirtualMachineInstance, {

@@ -74,6 +74,7 @@ export function migrationSituation({
       admission: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
+      strayOn: undefined,
     },
     cluster: Cluster.object.parse({
       apiVersion: 'drover.dev/v1alpha1',

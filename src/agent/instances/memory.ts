@@ -17,6 +17,8 @@ export interface InstanceMemory {
   resume?: { readonly atMs: number; readonly intervalMs: number };
   /** The status that was written last, which the cache may not show yet, and of which instance (uid). */
   written?: { readonly uid: string; readonly status: VirtualMachineInstanceStatus };
+  /** A write of the status was not answered well: whether it was carried out is not known. */
+  isWriteInDoubt?: boolean;
   /** A seed may lie on the host. */
   hasSeed: boolean;
 }

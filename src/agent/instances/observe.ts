@@ -88,7 +88,7 @@ async function jobOf(
   const { migration, domainUUID } = spec;
   if (migration === undefined) {
     outgoing.forget(domainUUID);
-    return undefined;
+    return outgoing.underWay(domainUUID);
   }
   const known = outgoing.find(domainUUID, migration.uid);
   if (known !== undefined || entry === undefined || migration.order === 'Prepare') return known;

@@ -157,10 +157,9 @@ async function migrate(
   entry: DomainEntry,
 ): Promise<void> {
   const { migration } = instance.spec;
-  if (migration === undefined) return;
   switch (act.step) {
     case 'StartMigration':
-      outgoing.start(entry, migration);
+      if (migration !== undefined) outgoing.start(entry, migration);
       return;
     case 'AbortMigration':
       await outgoing.abort(entry.uuid);

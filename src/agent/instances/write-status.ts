@@ -34,14 +34,17 @@ export async function writeStatus(
     ...computed,
     conditions: [...setCondition(conditions, { type: 'Ready', ...ready, observedGeneration: generation }, now)],
   };
-  if (before !== undefined && isDeepStrictEqual(before, status)) return undefined;
+  // A write whose answer was lost may have been carried out: then the one before it is not what stands there.
+  const isKnown = memory.isWriteInDoubt !== true;
+  if (isKnown && before !== undefined && isDeepStrictEqual(before, status)) return undefined;
   // The uid makes the write fail when the instance was deleted and made anew meanwhile.
   const wanted = { apiVersion: instance.apiVersion, kind: instance.kind, metadata: { name, namespace, uid }, status };
+  memory.isWriteInDoubt = true;
   const { object } = await applyIfChanged<Instance>(
     client,
     VirtualMachineInstance,
     wanted,
-    before === undefined ? instance : undefined,
+    isKnown && before === undefined ? instance : undefined,
     {
       fieldManager: FIELD_MANAGER,
       subresource: 'status',
@@ -51,5 +54,6 @@ export async function writeStatus(
     },
   );
   memory.written = { uid, status };
+  memory.isWriteInDoubt = false;
   return object;
 }

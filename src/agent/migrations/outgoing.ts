@@ -73,6 +73,12 @@ export class Outgoing {
     return job?.known.uid === uid ? job.known : undefined;
   }
 
+  /** The migration of a domain that is being carried out, whichever it is. Undefined: none that this agent knows of. */
+  underWay(uuid: string): MigrationJob | undefined {
+    const known = this.#jobs.get(uuid)?.known;
+    return known?.state === 'Running' ? known : undefined;
+  }
+
   forget(uuid: string): void {
     if (this.#jobs.get(uuid)?.known.state !== 'Running') this.#jobs.delete(uuid);
   }

@@ -42,6 +42,9 @@ const State = z.object({
 });
 export type LeaseState = z.output<typeof State>;
 
+/** What agent and keeper know of each other. */
+export type LeaseNotes = Pick<LeaseFolder, 'readWish' | 'writeWish' | 'readState' | 'writeState'>;
+
 export class LeaseFolder {
   readonly #path: string;
 

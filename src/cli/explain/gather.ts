@@ -21,6 +21,7 @@ import { isSilent, readHost } from '../../core/model/read-host.ts';
 import { judgeGroups } from '../../core/rulegroup/conflicts.ts';
 import { isSelected, readRuleGroup } from '../../core/rulegroup/read-rule-group.ts';
 import { type VirtualMachineInput, wishOf } from '../../core/virtual-machine/next-step.ts';
+import { hostOfStray } from '../../core/virtual-machine/stray.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
 import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { type KindRef, type KubeClient, KubeError, type KubeObject, keyOf } from '../../kube/index.ts';
@@ -91,6 +92,7 @@ export async function gather(client: KubeClient, vm: VirtualMachine): Promise<Om
     inventory,
     admission:
       reserve.type === 'Disabled' ? undefined : new FailoverReserve(reserve, fleetIn(world, inventory, reserve)),
+    strayOn: hostOfStray(vm.metadata.uid, hosts),
     // Whether it waits for others of its RuleGroup, its condition says.
     groupMigration: undefined,
   };

@@ -224,7 +224,13 @@ interface ToRestart extends Pick<Lost, 'vm' | 'instance' | 'cause' | 'why' | 'ne
 }
 
 function addLost({ input, failed, ...each }: ToRestart, { deps, now }: Scope, found: Found): void {
+  const { events } = deps;
   const { vm, instance, cause } = each;
+  if (input.strayOn !== undefined) {
+    const note = `it is not started elsewhere, although ${each.why}: host ${input.strayOn} runs a domain of it that no intent speaks of. Find out which copy holds the newer data, then shut the domain down there with virsh`;
+    events.record({ regarding: vm, type: 'Warning', reason: 'StrayDomain', action: 'FailingOver', note });
+    return;
+  }
   const wish = wishOf(vm, input);
   if (!wish.ok) return;
   const nowMs = now.getTime();

@@ -4,11 +4,12 @@ import { type ClusterChoice, clusterOf } from '../../core/cluster/membership.ts'
 import { isProvenOff } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import type { VirtualMachineInput } from '../../core/virtual-machine/next-step.ts';
+import { hostOfStray } from '../../core/virtual-machine/stray.ts';
 import { volumeUser } from '../../core/virtual-machine/volume-user.ts';
 import { volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { type ObjectKey, refOfKey } from '../../kube/index.ts';
 import type { ControllerDependencies } from '../deps.ts';
-import { BY_VOLUME, type Informers } from '../informers.ts';
+import { BY_STRAY, BY_VOLUME, type Informers } from '../informers.ts';
 import { groupMigrationOf } from '../inventory/group-migrations.ts';
 
 /** Everything that one pass over a VirtualMachine looks at, from the caches. */
@@ -27,6 +28,7 @@ export function gather(
     isProvenOff: instance !== undefined && isProvenOff(instance, informers.hosts.get(instance.spec.host)),
     inventory: inventories.of(clusterName),
     admission: inventories.reserves.of(clusterName),
+    strayOn: vm && hostOfStray(vm.metadata.uid, informers.hosts.byIndex(BY_STRAY, vm.metadata.uid)),
     groupMigration: groupMigrationOf(key, { informers, inventories })?.metadata.name,
   };
 }

@@ -113,7 +113,7 @@ function decide(input: HostInput): HostStep {
     return { availability: before, fence: false, againMs: ASK_EVERY_MS };
   if (input.isOver) return proven(input, 'StorageLease', AWAITS_STORAGE, awaitsStorage(bootID));
   if (isAlive) return online(input);
-  if (sameBoot && before.state === 'Fencing') return fencing(input, before);
+  if (sameBoot && before.state === 'Fencing' && !hasLivedSince(input, before)) return fencing(input, before);
   // A process that has just begun to watch knows nothing yet: what the one before it knew stands.
   if (heartbeat.silentMs < suspectAfterMs(policy)) return asBefore(input, suspectAfterMs(policy) - heartbeat.silentMs);
   return silent(input);
@@ -131,6 +131,15 @@ export function isNews(before: HostAvailability | undefined, after: HostAvailabi
     return after.reason === FENCING_FAILED && before.fence?.message !== after.fence?.message;
   }
   return before?.state !== after.state || before.reason !== after.reason;
+}
+
+/** It came back while nobody led, and has fallen silent again: then it has the same time to be heard of as any other host. */
+function hasLivedSince(
+  { nowMs, heartbeat, policy: { failureDetection } }: HostInput,
+  before: HostAvailability,
+): boolean {
+  if (heartbeat.silentMs >= failureDetection.deadAfterSeconds * 1000) return false;
+  return heartbeat.kind === 'Seen' || nowMs - heartbeat.oldMs > Date.parse(before.fence?.startedAt ?? before.since);
 }
 
 /** What a fencing has come to. */

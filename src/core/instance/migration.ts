@@ -72,7 +72,12 @@ function withoutDomain(
 export function migrationStep(situation: Situation): MigrationStep {
   const { domain, job, instance } = situation;
   const migration = instance.spec.migration;
-  if (migration === undefined) return { step: 'GoOn' };
+  if (migration === undefined) {
+    // Its order went with an instance that was torn away: the target would destroy what nobody has ordered.
+    return job?.state === 'Running' && !isBeingAborted(job)
+      ? { step: 'AbortMigration', why: 'the intent does not ask for the migration under way any more' }
+      : { step: 'GoOn' };
+  }
   const { order, targetHost } = migration;
   const status = migrationStatus(situation);
   switch (status?.phase) {

@@ -26,6 +26,8 @@ export interface VirtualMachineInput {
   readonly inventory: Inventory;
   /** Keeps room in it for failovers. Undefined: nothing is kept. */
   readonly admission: Admission | undefined;
+  /** Host that runs a domain of the VM without an intent, as after etcd was restored from a backup. Undefined: none reports one. */
+  readonly strayOn: string | undefined;
   /** Name of the Migration that moves a RuleGroup of the VM. Undefined: there is none. */
   readonly groupMigration: string | undefined;
   /** Host that holds the data of a Volume on a datastore that is not shared, by Volume name. */
@@ -104,6 +106,11 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
   if (!wish.ok) return { step: 'WaitFor', missing: wish.missing };
   const placement = place(wish.request, input.inventory, input.admission);
   if (!placement.ok) return { step: 'Unschedulable', placement };
+  // On its own host it is adopted.
+  if (input.strayOn !== undefined && input.strayOn !== placement.host) {
+    const message = `host ${input.strayOn} runs a domain of this VM that no intent speaks of, so that starting it could run it twice. Find out which copy holds the newer data, then shut the domain down there with virsh`;
+    return { step: 'WaitFor', missing: [{ reason: 'StrayDomain', message }] };
+  }
   const assignment = { host: placement.host, epoch: (vm.status?.epoch ?? 0) + 1, cpuModel: wish.request.cpuModel };
   return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
 }

@@ -418,6 +418,7 @@ describe('a host whose lease on storage has lapsed', () => {
   it('and whose agent says that no guest is left loses its VMs to others at once, and serves again', async ({
     expect,
   }) => {
+    await world.addDatastore('shared');
     const [h1 = ''] = await cluster('lapses', { policy: { fencing: { order: ['StorageLease'] } }, power: {} });
     const lease = { selfFenceSeconds: 14, watchdogSeconds: 8, datastoreIDs: ['one'] };
     const report = async (bootID: string, state: string) =>

@@ -5,7 +5,7 @@ import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instanc
 import { explainVM } from '../../../src/cli/explain/verb.ts';
 import type { KubeClient } from '../../../src/kube/index.ts';
 import { instanceSpec } from '../../builders/virtual-machine-instance.ts';
-import { type InstalledCluster, OPERATOR } from './installed.ts';
+import type { InstalledCluster } from './installed.ts';
 
 const WEB = { namespace: 'asked', name: 'web' };
 
@@ -29,8 +29,7 @@ export function explainToTenants(installed: () => InstalledCluster): void {
         spec: { memory },
       });
       const annotations = { [PLACEMENT_ANNOTATION]: 'host-1: chosen; 80.0% of its memory stays free' };
-      const operator = await as(OPERATOR);
-      await operator.create(VirtualMachineInstance, {
+      await admin.create(VirtualMachineInstance, {
         apiVersion: API_VERSION,
         kind: 'VirtualMachineInstance',
         metadata: { ...WEB, annotations },

@@ -21,10 +21,11 @@ const CHECKOUT = join(import.meta.dirname, '../../..');
 export const AGENT = { namespace: 'drover-system', name: 'drover-agent' } as const;
 export const OPERATOR = { namespace: 'drover-system', name: 'drover-operator' } as const;
 
-/** The strictest API server that Drover must run on: it also guards owner references. */
-export async function startInstalledCluster(purpose: string): Promise<InstalledCluster> {
+/** The strictest API server that Drover must run on: it also guards owner references. @param flags more of its flags */
+export async function startInstalledCluster(purpose: string, flags: readonly string[] = []): Promise<InstalledCluster> {
   const { controlPlane, remove } = await startOwnControlPlane(purpose, [
     '--enable-admission-plugins=OwnerReferencesPermissionEnforcement',
+    ...flags,
   ]);
   const admin = adminClient(controlPlane.kubeconfig);
   const clients: KubeClient[] = [admin];

@@ -1,11 +1,18 @@
+import type { Logger } from 'pino';
 import { heartbeat } from '../../../src/agent/heartbeat/heartbeat.ts';
 import { GuestCpus } from '../../../src/agent/host-report/guest-cpu.ts';
 import { hostReport, type Reporting } from '../../../src/agent/host-report/host-report.ts';
 import { agentInformers } from '../../../src/agent/informers.ts';
 import { Instances } from '../../../src/agent/instances/index.ts';
+import type { LeaseNotes } from '../../../src/agent/storage-lease/folder.ts';
+import type { LeaseMachine } from '../../../src/agent/storage-lease/machine.ts';
+import { leaseReader } from '../../../src/agent/storage-lease/reader.ts';
+import { watchLease } from '../../../src/agent/storage-lease/report.ts';
+import { mayStart } from '../../../src/agent/storage-lease/start-gate.ts';
 import type { Datastore } from '../../../src/api/datastore.ts';
 import type { HostStatus } from '../../../src/api/host.ts';
 import type { VirtualSwitch } from '../../../src/api/network.ts';
+import type { LeasesAnswer } from '../../../src/api/storage-lease.ts';
 import { EventRecorder, type KubeApi, type SharedInformer } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
 import type { Process } from '../engine/process.ts';
@@ -29,6 +36,13 @@ export interface AgentOptions {
   readonly daemon: Daemon;
   readonly disk: Disk;
   readonly datastores: readonly SimulatedDatastore[];
+  /** Absent: no host of this world has a lease on storage. */
+  readonly lease?: {
+    readonly notes: LeaseNotes;
+    readonly machine: LeaseMachine;
+    /** Told how to see what it sees of others' leases. */
+    readonly onAnswer: (answer: () => LeasesAnswer) => void;
+  };
   /** Told whenever what the host sees of its datastores changes. Returns how to stop that. */
   readonly onDatastores: (listener: () => void) => () => void;
 }
@@ -67,8 +81,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     virtualization: 'kvm',
     cpuFeatures: () => guestCpus.features(),
     portOf: ({ virtualSwitchName }) => Promise.resolve({ bridge: virtualSwitchName, mtuBytes: 1500 }),
-    // Simulated hosts have no lease on storage.
-    mayStart: () => ({ ok: true }),
+    mayStart: () =>
+      options.lease === undefined ? { ok: true } : mayStart(options.lease.notes, bootID, timeline.nowMs),
     openUserData: () => '',
     stateDirectory: '/var/lib/drover',
     seedDirectory: '/run/drover/seeds',
@@ -78,6 +92,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     files: simulatedFiles(process, options.disk, host, options.datastores),
     concurrency: 8,
   });
+  const leases = options.lease === undefined ? undefined : leasesOf(options, options.lease, datastores, log);
   const report = hostReport({
     ...common,
     hosts,
@@ -92,7 +107,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     domains: instances.domains,
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
     incoming: instances.incoming,
-    storageLease: { report: () => undefined, onChange: QUIET },
+    storageLease: leases?.report ?? { report: () => undefined, onChange: QUIET },
   });
   const manager = new Manager({
     log,
@@ -106,7 +121,36 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     clock,
   });
   const beat = heartbeat({ ...common, durationSeconds: LEASE_SECONDS, lag: NO_LAG });
-  await Promise.all([manager, instances, report, beat].map((part) => part.run(process.signal)));
+  const parts = [manager, instances, report, beat, ...(leases?.parts ?? [])];
+  await Promise.all(parts.map((part) => part.run(process.signal)));
+}
+
+/** The agent's part in leases on storage: it tells the keeper where, watches those of others, and reports its own. */
+function leasesOf(
+  { host, bootID, process, datastores }: AgentOptions,
+  { notes, machine, onAnswer }: NonNullable<AgentOptions['lease']>,
+  informer: SharedInformer<Datastore>,
+  log: Logger,
+) {
+  const { clock } = process;
+  const reader = leaseReader({
+    host,
+    datastores: {
+      complete: informer.synced(),
+      access: (name) => {
+        const found = datastores.find((each) => each.name === name);
+        return found?.isAvailableOn(host) ? { ok: true, root: found.path, identity: found.id } : { ok: false };
+      },
+    },
+    shared: () => informer.list().flatMap(({ metadata, spec }) => (spec.shared ? [metadata.name] : [])),
+    folder: notes,
+    machine,
+    clock,
+    log,
+  });
+  onAnswer(reader.answer);
+  const report = watchLease({ folder: notes, bootID, clock });
+  return { report, parts: [reader, report] };
 }
 
 const CERTIFICATE = {

@@ -6,6 +6,8 @@ import { oneRunningCopy } from './one-running-copy.ts';
 import { onlyTheDeadAreFenced } from './only-the-dead-are-fenced.ts';
 import { proofBeforeRestart } from './proof-before-restart.ts';
 import { releasedWhenOff } from './released-when-off.ts';
+import { reserveKept } from './reserve-kept.ts';
+import { rulesKept } from './rules-kept.ts';
 import { userIntentUntouched } from './user-intent.ts';
 import { volumesInUseStay } from './volumes-in-use.ts';
 
@@ -21,5 +23,7 @@ export function allInvariants(): readonly Invariant[] {
     volumesInUseStay,
     onlyTheDeadAreFenced(),
     proofBeforeRestart,
+    rulesKept,
+    reserveKept,
   ];
 }

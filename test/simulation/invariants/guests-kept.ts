@@ -13,7 +13,7 @@ export const guestsKept: Invariant = {
   name: 'a guest that is to run is not destroyed',
   onDomain: ({ host, domain, what }, seen) => {
     const uid = domain.virtualMachineUID;
-    if (uid === undefined || !domain.hasRun || what !== 'stopped (destroyed)') return undefined;
+    if (uid === undefined || !domain.hasRun || !what.endsWith(' stopped (destroyed)')) return undefined;
     const goesOn = seen.hosts.some(({ domains }) =>
       domains.some((other) => other.virtualMachineUID === uid && other.state === DomainState.RUNNING),
     );

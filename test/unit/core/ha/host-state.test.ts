@@ -304,6 +304,25 @@ const ROWS: readonly Row[] = [
     fence: true,
   },
   {
+    it: 'that has lived since an earlier operator began to fence it has its whole time again',
+    given: silent(5, {
+      before: state('Fencing', fence({ startedAt: at(-60) })),
+      heartbeat: { kind: 'NeverSeen', silentMs: 5_000, oldMs: 20_000 },
+    }),
+    state: 'Suspect',
+    reason: 'Silent',
+  },
+  {
+    it: 'that has lived since an earlier operator began to fence it is fenced when that time is over',
+    given: silent(8, {
+      before: state('Fencing', fence({ startedAt: at(-60) })),
+      heartbeat: { kind: 'NeverSeen', silentMs: 8_000, oldMs: 23_000 },
+    }),
+    state: 'Fencing',
+    reason: 'CuttingPower',
+    fence: true,
+  },
+  {
     it: 'whose fencing an earlier operator had carried out is off',
     given: input({
       before: state('Fencing', fence()),

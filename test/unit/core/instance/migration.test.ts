@@ -85,6 +85,13 @@ describe('a VM that is to be moved', () => {
     expect(answer(migrating(changes))).toEqual(expected);
   });
 
+  it('stays where it is when nobody asks for its migration any more', () => {
+    const torn = (known: MigrationJob) => nextStep(situation({ run: run(), domain: domain(), job: known })).step;
+    expect(torn(job())).toBe('AbortMigration');
+    expect(torn(job({ abortAsked: true }))).toBe('Settled');
+    expect(torn(ENDED)).toBe('Settled');
+  });
+
   it('runs for everybody who asks, until it has moved and after it', () => {
     for (const given of [
       migrating({ domain: domain(), job: job() }),

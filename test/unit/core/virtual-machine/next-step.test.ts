@@ -16,6 +16,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     admission: undefined,
     groupMigration: undefined,
     volumeHosts: new Map(),
+    strayOn: undefined,
     ...overrides,
   };
 }
@@ -45,6 +46,11 @@ describe('a VM that shall run', () => {
   it('is placed nowhere while that host cannot take it', () => {
     const vm = virtualMachine({ status: { epoch: 7, host: 'gone' } });
     expect(nextStep(input({ vm }))).toMatchObject({ step: 'Unschedulable' });
+  });
+
+  it('is started nowhere else while a host runs a domain of it without an intent', () => {
+    expect(nextStep(input({ strayOn: 'h2' }))).toMatchObject({ step: 'WaitFor', missing: [{ reason: 'StrayDomain' }] });
+    expect(nextStep(input({ strayOn: 'h1' }))).toMatchObject({ step: 'CreateInstance', assignment: { host: 'h1' } });
   });
 
   it('is given the CPU model of its Cluster, on a host that can present it', () => {

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { Host } from '../../../../src/api/host.ts';
+import { hostOfStray } from '../../../../src/core/virtual-machine/stray.ts';
+
+const UUID = '4f1c2d3e-5b6a-4789-8abc-0123456789ab';
+const AT = '2030-01-01T00:00:00Z';
+
+/** A host in boot b1 that reports a stray domain, and what is known of its end. */
+function reporting(confirmed?: { readonly bootID: string }): Host {
+  const fence = confirmed && { ...confirmed, method: 'BMC', startedAt: AT, attempts: 1, confirmedAt: AT };
+  const availability = { state: 'Fenced', since: AT, bootID: 'b1', reason: 'PoweredOff', message: '', fence };
+  return Host.object.parse({
+    apiVersion: 'drover.dev/v1alpha1',
+    kind: 'Host',
+    metadata: { name: 'h1' },
+    spec: {},
+    status: {
+      bootID: 'b1',
+      ...(confirmed && { availability }),
+      strayDomains: [{ uuid: UUID, virtualMachine: 'default/web', epoch: 2, message: '' }],
+    },
+  });
+}
+
+it('is the host that reports a domain of the VM', () => {
+  expect(hostOfStray(UUID, [reporting()])).toBe('h1');
+  expect(hostOfStray('another', [reporting()])).toBeUndefined();
+});
+
+it('is none whose boot is proven to be over, and one that has begun another since', () => {
+  expect(hostOfStray(UUID, [reporting({ bootID: 'b1' })])).toBeUndefined();
+  expect(hostOfStray(UUID, [reporting({ bootID: 'b0' })])).toBe('h1');
+});
