@@ -19,6 +19,7 @@ import { IsolationOrders } from './isolation/orders.ts';
 import { watchIsolation } from './isolation/watch.ts';
 import { sealingKeyIn } from './sealing-key.ts';
 import { LeaseFolder } from './storage-lease/folder.ts';
+import { openLeaseFiles } from './storage-lease/machine.ts';
 import { leaseReader } from './storage-lease/reader.ts';
 import { TermOverError, watchLease } from './storage-lease/report.ts';
 import { mayStart } from './storage-lease/start-gate.ts';
@@ -107,6 +108,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     datastores,
     shared: () => informers.datastores.list().flatMap(({ metadata, spec }) => (spec.shared ? [metadata.name] : [])),
     folder,
+    machine: { bootTimeMs, openFiles: openLeaseFiles },
   });
   const storageLease = watchLease({ folder, bootID, clock });
   const switches = watchSwitches({ ...common, ...informers, network: {} });
@@ -145,7 +147,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     portOf: (nic) => switches.portOf(nic),
     storage: datastores,
     isolation,
-    mayStart: () => mayStart(folder, bootID),
+    mayStart: () => mayStart(folder, bootID, bootTimeMs()),
     openUserData: (box, context) => openSealed(sealingKey.privateKey, box, context).toString('utf8'),
     seedDirectory: options.seedDirectory,
     logDirectory: options.domainLogDirectory,

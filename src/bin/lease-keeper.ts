@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LeaseFolder } from '../agent/storage-lease/folder.ts';
 import { LeaseKeeper } from '../agent/storage-lease/keeper.ts';
+import { thisMachine } from '../agent/storage-lease/machine.ts';
 import { readBootId } from '../host/index.ts';
 import { createLogger, systemClock, terminationSignal } from '../runtime/index.ts';
 
@@ -42,7 +43,7 @@ const keeper = new LeaseKeeper({
   host: flags.nodeName,
   bootID: await readBootId(),
   folder: new LeaseFolder(join(flags.runDir, 'lease')),
-  domainRunDirectory: flags.domainRunDir,
+  machine: thisMachine(flags.domainRunDir),
   selfFenceMs: flags.selfFence * 1000,
   ...(flags.watchdog !== undefined && { watchdog: flags.watchdog }),
   clock: systemClock,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { EventRecorder, KubeApi } from '../kube/index.ts';
 import type { Clock, Metrics } from '../runtime/index.ts';
 import type { AskAgent } from './ha/ask-agent.ts';
+import type { AskLeases } from './ha/ask-leases.ts';
 import type { OpenDevice } from './ha/bmc.ts';
 import type { Heartbeats } from './host/heartbeats.ts';
 import type { Informers } from './informers.ts';
@@ -19,6 +20,8 @@ export interface ControllerDependencies {
   readonly heartbeats: Heartbeats;
   /** Asks the agent of a host directly whether it lives. */
   readonly askAgent: AskAgent;
+  /** Asks the agents of other hosts what they see of the lease of one on storage. */
+  readonly askLeases: AskLeases;
   /** By what agents know the operator. */
   readonly agentClient: ClientIdentity;
   /** How the BMC of a host is reached. */

@@ -6,6 +6,7 @@ import { clusterController } from './cluster/controller.ts';
 import { datastoreController } from './datastore/controller.ts';
 import type { ControllerDependencies } from './deps.ts';
 import { type AskAgent, askAgent } from './ha/ask-agent.ts';
+import { type AskLeases, askLeases } from './ha/ask-leases.ts';
 import { type OpenDevice, openDevice } from './ha/bmc.ts';
 import { failoverController } from './ha/failover.ts';
 import { fencingReadyController } from './ha/fencing-ready.ts';
@@ -48,6 +49,7 @@ export interface OperatorOptions {
   /** Absent: the real ones, over the network. */
   readonly openDevice?: OpenDevice;
   readonly askAgent?: AskAgent;
+  readonly askLeases?: AskLeases;
 }
 
 /** The operator: caches, leader election and one controller per kind. */
@@ -85,6 +87,7 @@ export function operatorControllers(
     clock,
     openDevice: open = openDevice,
     askAgent: ask = askAgent,
+    askLeases: askOthers,
   }: Omit<OperatorOptions, 'http' | 'leaseDurationMs'>,
   informers: Informers,
   leadership: Leadership | undefined,
@@ -102,15 +105,19 @@ export function operatorControllers(
   const reservations = new Reservations(informers.instances, clock);
   const ruleGroups = new RuleGroups(informers);
   const inventories = new Inventories(informers, reservations, ruleGroups);
+  const agentClient = new ClientIdentity(fenced, clock);
   const deps: ControllerDependencies = {
     informers,
     reservations,
     inventories,
     ruleGroups,
     heartbeats: new Heartbeats(informers.leases, clock),
-    agentClient: new ClientIdentity(fenced, clock),
+    agentClient,
     openDevice: open,
     askAgent: ask,
+    askLeases:
+      askOthers ??
+      (async (host, hosts, signal) => await askLeases(host, hosts, await agentClient.published(signal), signal)),
     client: fenced,
     events,
     log,

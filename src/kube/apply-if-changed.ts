@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { KubeApi } from './api.ts';
 import type { ApplyOptions } from './call.ts';
 import type { KindRef, KubeObject } from './object.ts';
@@ -59,44 +58,52 @@ export function keepManagedFieldsOf<T extends KubeObject>(...managers: readonly 
   };
 }
 
-/** What the server tracks: all but the object's identity and the preconditions. As JSON, so without undefined. */
-function appliedPart(wanted: KubeObject): unknown {
+/** What the server tracks: all but the object's identity and the preconditions. */
+function appliedPart(wanted: KubeObject): Record<string, unknown> {
   const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = wanted;
   const { name: _name, namespace: _namespace, uid: _uid, resourceVersion: _version, ...tracked } = metadata;
   const hasMetadata = Object.values(tracked).some((value) => value !== undefined);
-  return JSON.parse(JSON.stringify(hasMetadata ? { ...rest, metadata: tracked } : rest));
+  return hasMetadata ? { ...rest, metadata: tracked } : rest;
 }
 
-/** Walks fieldsV1 (structured-merge-diff's field set: `f:` member, `k:` item by its key, `v:` item of a set). */
+/**
+ * Walks fieldsV1 (structured-merge-diff's field set: `f:` member, `k:` item by its key, `v:` item of a set). What is wanted is
+ * looked at as it is, not as a copy in JSON: this is asked in every pass of every controller, and hardly ever leads to a call.
+ */
 function sameAsOwned(fields: unknown, wanted: unknown, cached: unknown): boolean {
   if (!isRecord(fields)) return false;
   const owned = Object.keys(fields).filter((name) => name !== '.');
   if (owned.length === 0) return sameLeaf(wanted, cached);
   if (Array.isArray(wanted) && Array.isArray(cached)) return sameItems(fields, owned, wanted, cached);
-  if (isRecord(wanted) && isRecord(cached)) return sameMembers(fields, owned, wanted, cached);
+  if (isRecord(wanted) && isRecord(cached)) return sameMembers(fields, owned.length, wanted, cached);
   return false;
 }
 
 /** A scalar, an atomic value, or a container that was applied empty and that others may have filled. */
 function sameLeaf(wanted: unknown, cached: unknown): boolean {
   if (isEmptyList(wanted)) return Array.isArray(cached);
-  if (isRecord(wanted) && Object.keys(wanted).length === 0) return isRecord(cached);
-  return isDeepStrictEqual(wanted, cached);
+  if (isRecord(wanted) && namesIn(wanted).length === 0) return isRecord(cached);
+  return sameJson(wanted, cached);
 }
 
 function sameMembers(
   fields: Record<string, unknown>,
-  owned: readonly string[],
+  owned: number,
   wanted: Record<string, unknown>,
   cached: Record<string, unknown>,
 ): boolean {
-  const tracked = Object.keys(wanted).filter((name) => `f:${name}` in fields || !isEmptyList(wanted[name]));
-  return (
-    tracked.length === owned.length &&
-    tracked.every((name) => sameAsOwned(fields[`f:${name}`], wanted[name], cached[name])) &&
+  let tracked = 0;
+  for (const name of namesIn(wanted)) {
+    const below = fields[`f:${name}`];
+    if (below !== undefined) {
+      tracked++;
+      if (!sameAsOwned(below, wanted[name], cached[name])) return false;
+      continue;
+    }
     // The server does not track who applied an empty list of items with keys.
-    Object.keys(wanted).every((name) => tracked.includes(name) || isEmptyList(cached[name]))
-  );
+    if (!isEmptyList(wanted[name]) || !isEmptyList(cached[name])) return false;
+  }
+  return tracked === owned;
 }
 
 function sameItems(
@@ -108,13 +115,15 @@ function sameItems(
   if (owned.length !== wanted.length) return false;
   const named = owned.map((name) => ({ name, value: valueIn(name) }));
   let lastIndex = -1;
-  for (const item of wanted) {
-    const found = named.find((candidate) => names(candidate, item));
+  for (const [place, item] of wanted.entries()) {
+    // Most lists are applied in the order in which their owner's fields stand.
+    const inPlace = named[place];
+    const found = inPlace !== undefined && names(inPlace, item) ? inPlace : named.find((each) => names(each, item));
     if (found === undefined) return false;
     const { name } = found;
-    const index = cached.findIndex((other) => names(found, other));
     // The order of a list is part of what is wanted, e.g. the boot order of disks.
-    if (index <= lastIndex) return false;
+    const index = cached.findIndex((other, at) => at > lastIndex && names(found, other));
+    if (index < 0) return false;
     lastIndex = index;
     if (name.startsWith('k:') && !sameAsOwned(fields[name], item, cached[index])) return false;
   }
@@ -128,9 +137,25 @@ function valueIn(fieldName: string): unknown {
 
 /** Does this name an item? */
 function names({ name: fieldName, value }: { readonly name: string; readonly value: unknown }, item: unknown): boolean {
-  if (fieldName.startsWith('v:')) return isDeepStrictEqual(value, item);
+  if (fieldName.startsWith('v:')) return sameJson(value, item);
   if (!fieldName.startsWith('k:') || !isRecord(value) || !isRecord(item)) return false;
-  return Object.entries(value).every(([key, wanted]) => isDeepStrictEqual(item[key], wanted));
+  for (const key in value) if (!sameJson(item[key], value[key])) return false;
+  return true;
+}
+
+/** Equal when written as JSON: members that are undefined are not there. */
+function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
+  if (!isRecord(a) || !isRecord(b)) return false;
+  const all = namesIn(a);
+  return all.length === namesIn(b).length && all.every((name) => b[name] !== undefined && sameJson(a[name], b[name]));
+}
+
+/** Names of the members that JSON would carry. */
+function namesIn(value: Record<string, unknown>): string[] {
+  return Object.keys(value).filter((name) => value[name] !== undefined);
 }
 
 function isEmptyList(value: unknown): boolean {

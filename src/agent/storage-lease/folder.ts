@@ -50,6 +50,20 @@ const Yield = z.object({ bootID: z.string() });
 /** When the agent has reached the API server last, by the host's clock since boot. */
 const Contact = z.object({ atMs: z.number() });
 
+/** What agent and keeper know of each other. */
+export type LeaseNotes = Pick<
+  LeaseFolder,
+  | 'readWish'
+  | 'writeWish'
+  | 'readState'
+  | 'writeState'
+  | 'yieldLease'
+  | 'yielded'
+  | 'isYielded'
+  | 'writeContact'
+  | 'readContactMs'
+>;
+
 export class LeaseFolder {
   readonly #path: string;
 

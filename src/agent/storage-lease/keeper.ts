@@ -4,19 +4,19 @@ import type { LeaseRecord } from '../../api/storage-lease.ts';
 import { CUT_OFF_AFTER_MS } from '../../core/ha/isolation.ts';
 import { type KeeperState, keeperStep, RENEW_EVERY_MS, renewed } from '../../core/ha/storage-lease.ts';
 import { nextTerm } from '../../core/ha/term.ts';
-import { bootTimeMs, DatastoreFiles, openWatchdog, type Watchdog } from '../../host/index.ts';
+import type { Watchdog } from '../../host/index.ts';
 import type { Clock } from '../../runtime/index.ts';
-import type { LeaseFolder, LeaseState } from './folder.ts';
-import { NO_REMAINS, OwnGuests, type Remains } from './own-guests.ts';
+import type { LeaseNotes, LeaseState } from './folder.ts';
+import type { LeaseFiles, LeaseGuests, LeaseMachine } from './machine.ts';
+import { NO_REMAINS, type Remains } from './own-guests.ts';
 
 export interface LeaseKeeperOptions {
   /** Name of this host. */
   readonly host: string;
   /** Boot of this host, as the kernel names it. */
   readonly bootID: string;
-  readonly folder: LeaseFolder;
-  /** Where libvirt's QEMU driver keeps its record of each running domain. */
-  readonly domainRunDirectory: string;
+  readonly folder: LeaseNotes;
+  readonly machine: LeaseMachine;
   /** After how long without a renewal guests are killed, in milliseconds. */
   readonly selfFenceMs: number;
   /** Device or socket of the watchdog. Absent: none, and the lease proves nothing; no guest is ever killed then. */
@@ -28,7 +28,7 @@ export interface LeaseKeeperOptions {
 /** A datastore that the lease lies on. */
 interface Place {
   readonly root: string;
-  readonly files: DatastoreFiles;
+  readonly files: LeaseFiles;
   /** A write is under way: there is one at a time, so that none overtakes another. */
   busy: boolean;
 }
@@ -54,7 +54,7 @@ export class LeaseKeeper {
   readonly #keeper = randomUUID();
   /** This boot of the host, or the term of it that was begun last. */
   #bootID: string;
-  #guests: OwnGuests;
+  #guests: LeaseGuests;
   readonly #places = new Map<string, Place>();
   #sequence = 0;
   /** What this term is bound to. Absent: nothing was promised in it. */
@@ -67,7 +67,7 @@ export class LeaseKeeper {
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
     this.#bootID = options.bootID;
-    this.#guests = new OwnGuests(options.domainRunDirectory);
+    this.#guests = options.machine.openGuests(NO_REMAINS);
   }
 
   /**
@@ -105,7 +105,7 @@ export class LeaseKeeper {
 
   /** What an earlier keeper of this boot has promised is kept. One that has taken it back has left the name of the term alone. */
   #resume(): void {
-    const { folder, bootID, domainRunDirectory } = this.#options;
+    const { folder, bootID, machine } = this.#options;
     const state = folder.readState(bootID);
     if (state === undefined) return;
     this.#bootID = state.bootID;
@@ -113,7 +113,7 @@ export class LeaseKeeper {
     const { heldUntilMs, lapsed, remains } = state;
     this.#promise = state;
     this.#state = { heldUntilMs, lapsed };
-    this.#guests = new OwnGuests(domainRunDirectory, remains);
+    this.#guests = machine.openGuests(remains);
   }
 
   /** Whether what it says of a watchdog stands: one was opened, or another keeper of this boot had one. */
@@ -122,10 +122,11 @@ export class LeaseKeeper {
   }
 
   async #tick(): Promise<void> {
+    const { machine } = this.#options;
     if (!this.#isArmed) return;
     try {
       if (!this.#state.lapsed && this.#isYielded()) this.#yield();
-      const step = keeperStep(this.#state, bootTimeMs(), () => this.#guests.left());
+      const step = keeperStep(this.#state, machine.bootTimeMs(), () => this.#guests.left());
       if (step.state.lapsed && !this.#state.lapsed) this.#lapse();
       this.#state = step.state;
       if (step.kill) this.#kill();
@@ -201,7 +202,7 @@ export class LeaseKeeper {
 
   /** Begins a write to each datastore that has finished the one before. */
   #renew(): void {
-    const { log, folder } = this.#options;
+    const { log, folder, machine } = this.#options;
     const isLapsed = this.#state.lapsed;
     if (isLapsed && !this.#promise?.over) return;
     const bound = isLapsed ? undefined : this.#promise?.datastores;
@@ -210,7 +211,7 @@ export class LeaseKeeper {
     for (const { root, identity } of datastores) {
       const place = this.#places.get(identity) ?? {
         root,
-        files: new DatastoreFiles({ timeoutMs: WRITE_TIMEOUT_MS }),
+        files: machine.openFiles(WRITE_TIMEOUT_MS),
         busy: false,
       };
       this.#places.set(identity, place);
@@ -225,12 +226,12 @@ export class LeaseKeeper {
   }
 
   async #write(identity: string, place: Place, datastores: string[], isLast = false): Promise<boolean> {
-    const startedAtMs = bootTimeMs();
+    const startedAtMs = this.#options.machine.bootTimeMs();
     const isNext = this.#state.lapsed;
     const isArmed = this.#isArmed && !isNext;
     const record = this.#record(datastores, { isLast, isNext });
     try {
-      await place.files.call('writeLease', { root: place.root, identity, record });
+      await place.files.writeLease({ root: place.root, identity, record });
     } catch (err) {
       this.#options.log.warn({ err, root: place.root }, 'cannot renew the lease on a datastore; trying again');
       return false;
@@ -294,7 +295,7 @@ export class LeaseKeeper {
   #reachesApi(): boolean {
     try {
       const contactMs = this.#options.folder.readContactMs();
-      return contactMs !== undefined && bootTimeMs() - contactMs < CUT_OFF_AFTER_MS;
+      return contactMs !== undefined && this.#options.machine.bootTimeMs() - contactMs < CUT_OFF_AFTER_MS;
     } catch {
       return false;
     }
@@ -311,7 +312,7 @@ export class LeaseKeeper {
 
   #onRenewed(bootID: string, startedAtMs: number): void {
     if (this.#promise === undefined || this.#bootID !== bootID || this.#state.lapsed) return;
-    this.#state = renewed(this.#state, startedAtMs, bootTimeMs(), this.#promise.selfFenceMs);
+    this.#state = renewed(this.#state, startedAtMs, this.#options.machine.bootTimeMs(), this.#promise.selfFenceMs);
     if (this.#state.lapsed) this.#lapse();
     else this.#keep({ heldUntilMs: this.#state.heldUntilMs ?? 0 });
   }
@@ -336,11 +337,11 @@ export class LeaseKeeper {
   }
 
   async #arm(): Promise<void> {
-    const { watchdog: path, clock, log } = this.#options;
+    const { watchdog: path, machine, clock, log } = this.#options;
     if (path === undefined || this.#watchdog !== undefined) return;
     this.#openedAtMs = clock.monotonicMs();
     try {
-      const opened = await openWatchdog(path);
+      const opened = await machine.openWatchdog(path);
       this.#watchdog = opened;
       const promisedMs = this.#promise?.watchdogMs ?? 0;
       if (promisedMs === 0) this.#keep({ watchdogMs: opened.timeoutMs, heldUntilMs: this.#state.heldUntilMs ?? 0 });

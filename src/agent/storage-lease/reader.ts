@@ -1,18 +1,24 @@
 import type { Logger } from 'pino';
 import { type LeaseRecord, type LeasesAnswer, MAX_LEASE_DATASTORES } from '../../api/storage-lease.ts';
 import { RENEW_EVERY_MS } from '../../core/ha/storage-lease.ts';
-import { bootTimeMs, DatastoreFiles, type VerbResult } from '../../host/index.ts';
+import type { VerbResult } from '../../host/index.ts';
 import type { Clock } from '../../runtime/index.ts';
-import type { Datastores } from '../datastores/datastores.ts';
-import type { LeaseFolder } from './folder.ts';
+import type { DatastoreAccess, Datastores } from '../datastores/datastores.ts';
+import type { LeaseNotes } from './folder.ts';
+import type { LeaseFiles, LeaseMachine } from './machine.ts';
 
 export interface LeaseReaderDependencies {
   /** Name of this host. */
   readonly host: string;
-  readonly datastores: Pick<Datastores, 'access' | 'complete'>;
+  readonly datastores: Pick<Datastores, 'complete'> & {
+    access(
+      name: string,
+    ): Pick<Extract<DatastoreAccess, { ok: true }>, 'ok' | 'root' | 'identity'> | { readonly ok: false };
+  };
   /** Names of all Datastores that hosts share. */
   readonly shared: () => readonly string[];
-  readonly folder: LeaseFolder;
+  readonly folder: LeaseNotes;
+  readonly machine: Pick<LeaseMachine, 'bootTimeMs' | 'openFiles'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -42,7 +48,7 @@ interface Sight {
 }
 
 interface Watched {
-  readonly files: DatastoreFiles;
+  readonly files: LeaseFiles;
   readonly sights: Map<string, Sight>;
   names: readonly string[];
   busy: boolean;
@@ -51,6 +57,7 @@ interface Watched {
 /** Sees by its own clock alone how long others' leases have not changed. */
 export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
   const { host, folder, clock, log } = deps;
+  const { bootTimeMs, openFiles } = deps.machine;
   const watched = new Map<string, Watched>();
 
   /** The shared datastores that this host can use now, by identity. */
@@ -66,7 +73,7 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
 
   const read = async (identity: string, root: string, each: Watched, hosts: string[]): Promise<void> => {
     const beganMs = bootTimeMs();
-    const { names, files } = await each.files.call('readLeases', { root, identity, hosts });
+    const { names, files } = await each.files.readLeases({ root, identity, hosts });
     each.names = names;
     for (const [name, file] of Object.entries(files))
       each.sights.set(name, seen(each.sights.get(name), file, beganMs, bootTimeMs()));
@@ -84,7 +91,7 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
       watched.delete(identity);
     }
     for (const { root, identity } of now) {
-      const each = watched.get(identity) ?? begun();
+      const each = watched.get(identity) ?? begun(openFiles(READ_TIMEOUT_MS));
       watched.set(identity, each);
       if (each.busy) continue;
       each.busy = true;
@@ -141,12 +148,7 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
   };
 }
 
-const begun = (): Watched => ({
-  files: new DatastoreFiles({ timeoutMs: READ_TIMEOUT_MS }),
-  sights: new Map(),
-  names: [],
-  busy: false,
-});
+const begun = (files: LeaseFiles): Watched => ({ files, sights: new Map(), names: [], busy: false });
 
 type File = VerbResult<'readLeases'>['files'][string];
 

@@ -1,7 +1,7 @@
 import type { HostStatus } from '../../api/host.ts';
 import type { Clock } from '../../runtime/index.ts';
 import type { Reporting } from '../host-report/host-report.ts';
-import type { LeaseFolder, LeaseState } from './folder.ts';
+import type { LeaseNotes, LeaseState } from './folder.ts';
 
 type StorageLease = NonNullable<HostStatus['storageLease']>;
 
@@ -22,7 +22,7 @@ export function watchLease({
   bootID,
   clock,
 }: {
-  readonly folder: LeaseFolder;
+  readonly folder: LeaseNotes;
   readonly bootID: string;
   readonly clock: Clock;
 }): Reporting<StorageLease | undefined> & {

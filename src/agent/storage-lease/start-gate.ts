@@ -1,5 +1,4 @@
-import { bootTimeMs } from '../../host/index.ts';
-import type { LeaseFolder } from './folder.ts';
+import type { LeaseNotes } from './folder.ts';
 
 /** Whether a guest may be started now. */
 export type StartVerdict = { readonly ok: true } | { readonly ok: false; readonly message: string };
@@ -16,8 +15,13 @@ const LAPSED: StartVerdict = {
 /**
  * Whether the host's lease on storage lets a guest start. Asked right before libvirt is. A host that holds none with a watchdog in this
  * boot may: nobody draws conclusions from its silence.
+ * @param nowMs by the host's clock since boot
  */
-export function mayStart(folder: LeaseFolder, bootID: string): StartVerdict {
+export function mayStart(
+  folder: Pick<LeaseNotes, 'readState' | 'isYielded'>,
+  bootID: string,
+  nowMs: number,
+): StartVerdict {
   const state = folder.readState(bootID);
   if (state !== undefined && state.bootID !== bootID) {
     const message = `the host serves under ${state.bootID} by now, and this agent has begun under ${bootID}: it starts anew, and with it the VM`;
@@ -26,7 +30,7 @@ export function mayStart(folder: LeaseFolder, bootID: string): StartVerdict {
   if (state === undefined || state.watchdogMs === 0) return { ok: true };
   // The keeper may not have noticed yet that it was given up.
   if (state.lapsed || folder.isYielded(bootID)) return LAPSED;
-  const leftMs = state.heldUntilMs - bootTimeMs();
+  const leftMs = state.heldUntilMs - nowMs;
   if (leftMs >= LEFT_MS) return { ok: true };
   const message = `the host's lease on storage ${leftMs > 0 ? `ends in ${leftMs} ms` : 'is not renewed'}: look at its shared datastores, and whether its lease keeper runs`;
   return { ok: false, message };

@@ -4,6 +4,12 @@ import { isSilent } from '../../core/model/read-host.ts';
 import type { Certificate } from '../../runtime/certificate.ts';
 import { fetchFromAgent } from '../usage/fetch-usage.ts';
 
+/**
+ * Asks the agents of other hosts what they see of hosts' leases on storage. Those that do not answer are left out.
+ * @param hosts those that may have seen the lease of `host`
+ */
+export type AskLeases = (host: string, hosts: readonly Host[], signal: AbortSignal) => Promise<readonly LeasesAnswer[]>;
+
 /** A silent host is asked about every second. */
 const TIMEOUT_MS = 2_000;
 /** More than watch one host (`src/agent/storage-lease/reader.ts`), since what is gone keeps its place among those that are watched. */

@@ -17,8 +17,6 @@ import type { ControllerDependencies } from '../deps.ts';
 import { FIELD_MANAGERS } from '../field-managers.ts';
 import { hostsOfLease } from '../host/lease.ts';
 import { BY_HOST, BY_TARGET } from '../informers.ts';
-import { writeStatus } from '../write-status.ts';
-import { askLeases } from './ask-leases.ts';
 import { BmcError, bmcFailure, bmcOf, type OpenDevice } from './bmc.ts';
 
 /** A silent host must not wait until others have been fenced. */
@@ -188,12 +186,11 @@ export async function readPower(
 async function readLease(
   host: string,
   bootID: string,
-  { informers, agentClient }: ControllerDependencies,
+  { informers, askLeases }: ControllerDependencies,
   { signal, log }: ReconcileContext,
 ): Promise<HostInput['lease']> {
   try {
-    const identity = await agentClient.published(signal);
-    return judgeLease(host, bootID, await askLeases(host, informers.hosts.list(), identity, signal));
+    return judgeLease(host, bootID, await askLeases(host, informers.hosts.list(), signal));
   } catch (err) {
     signal.throwIfAborted();
     log.warn({ err, host }, 'other hosts could not be asked for its lease on storage');
@@ -305,9 +302,13 @@ async function write(
   const before = knownOf(host, memory);
   // What the cache shows counts as well: a write whose answer was lost may stand there, though this process does not know it.
   if (isDeepStrictEqual(before, availability) && isDeepStrictEqual(host.status?.availability, availability)) return;
+  const { apiVersion, kind, metadata } = host;
+  const { name, uid } = metadata;
   const status = availability === undefined ? {} : { availability };
-  await writeStatus(client, Host, host, status, { fieldManager: FIELD_MANAGERS.hostWatch, signal });
-  memory.written = { uid: host.metadata.uid, availability };
+  // The cache, which may show something older than what stands there, does not decide whether it is written.
+  const options = { fieldManager: FIELD_MANAGERS.hostWatch, signal };
+  await client.applyStatus(Host, { apiVersion, kind, metadata: { name, uid }, status }, options);
+  memory.written = { uid, availability };
   if (availability === undefined || !isNews(before, availability)) return;
   const { state, reason, message: note, bootID } = availability;
   log.warn({ host: host.metadata.name, state, reason, bootID, note }, 'the host is in another state');

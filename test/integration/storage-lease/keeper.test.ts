@@ -104,7 +104,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 describe('the lease of a host', () => {
   it('is held and renewed, and guests may start under it', async () => {
     const { startKeeper, isHeld, record, folder, bootID, watchdog } = await host();
-    expect(mayStart(folder, bootID).ok).toBe(true);
+    expect(mayStart(folder, bootID, bootTimeMs()).ok).toBe(true);
     startKeeper();
     await isHeld();
     const first = record();
@@ -117,7 +117,7 @@ describe('the lease of a host', () => {
           : { ready: false, because: 'none yet' },
       SOON,
     );
-    expect([mayStart(folder, bootID).ok, watchdog.resets]).toEqual([true, 0]);
+    expect([mayStart(folder, bootID, bootTimeMs()).ok, watchdog.resets]).toEqual([true, 0]);
   });
 
   it('says whether the agent of the host reaches the API server, as long as that is news', async () => {
@@ -145,7 +145,10 @@ describe('the lease of a host', () => {
     await isHeld();
     folder.yieldLease(bootID);
     // At once, also before the keeper has seen it.
-    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('was isolated') });
+    expect(mayStart(folder, bootID, bootTimeMs())).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('was isolated'),
+    });
     const next = nextTerm(bootID);
     await waitFor(
       'the lease to be held for the next term',
@@ -155,7 +158,7 @@ describe('the lease of a host', () => {
           : { ready: false, because: `it is held for ${record()?.bootID}` },
       SOON,
     );
-    expect([mayStart(folder, bootID).ok, mayStart(folder, next).ok]).toEqual([false, true]);
+    expect([mayStart(folder, bootID, bootTimeMs()).ok, mayStart(folder, next, bootTimeMs()).ok]).toEqual([false, true]);
     // What was given up once is not given up again.
     await pause(2 * WATCHDOG_MS);
     expect([record()?.bootID, watchdog.isArmed, watchdog.resets]).toEqual([next, true, 0]);
@@ -166,7 +169,7 @@ describe('the lease of a host', () => {
     folder.yieldLease('another-boot');
     startKeeper();
     await isHeld();
-    expect(mayStart(folder, bootID).ok).toBe(true);
+    expect(mayStart(folder, bootID, bootTimeMs()).ok).toBe(true);
   });
 
   it('speaks of no watchdog where there is none, and ends no guest when it is not renewed', async () => {
@@ -181,7 +184,7 @@ describe('the lease of a host', () => {
     expect(record()?.watchdogMs).toBe(0);
     freeze();
     await pause((SELF_FENCE_SECONDS + 3) * 1_000);
-    expect([lives(guest), mayStart(folder, bootID).ok]).toEqual([true, true]);
+    expect([lives(guest), mayStart(folder, bootID, bootTimeMs()).ok]).toEqual([true, true]);
   });
 
   it("that cannot be renewed ends Drover's guests and no others, says so, and spares the host the reset", async () => {
@@ -199,7 +202,10 @@ describe('the lease of a host', () => {
     await pause(2 * WATCHDOG_MS);
     expect([lives(foreign), watchdog.isArmed, watchdog.resets]).toEqual([true, true, 0]);
     expect(folder.readState(bootID)).toMatchObject({ bootID, lapsed: true, over: true });
-    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining('take its lease') });
+    expect(mayStart(folder, bootID, bootTimeMs())).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('take its lease'),
+    });
   });
 
   it('begins anew when the storage is back, as another term: what was started for the one before is ended', async () => {
@@ -213,8 +219,8 @@ describe('the lease of a host', () => {
     thaw();
     await isHeldAs(next);
     expect(record()).toMatchObject({ bootID: next, watchdogMs: WATCHDOG_MS });
-    expect(mayStart(folder, next).ok).toBe(true);
-    expect(mayStart(folder, bootID)).toMatchObject({ ok: false, message: expect.stringContaining(next) });
+    expect(mayStart(folder, next, bootTimeMs()).ok).toBe(true);
+    expect(mayStart(folder, bootID, bootTimeMs())).toMatchObject({ ok: false, message: expect.stringContaining(next) });
     const of = (name: string) => domainName({ namespace: 'default', name });
     // A start that was on its way all the time; one of this term; one that was started here once, went, and has come back.
     const late = startGuest(of('late'), OURS('late', bootID));
@@ -291,7 +297,7 @@ describe('the lease of a host', () => {
     await toEnd('the keeper to end', keeper);
     await pause(WATCHDOG_MS + 1_000);
     expect([record()?.watchdogMs, folder.readState(bootID)?.watchdogMs, watchdog.isArmed]).toEqual([0, 0, false]);
-    expect(mayStart(folder, bootID).ok).toBe(true);
+    expect(mayStart(folder, bootID, bootTimeMs()).ok).toBe(true);
     expect([lives(guest), watchdog.resets]).toEqual([true, 0]);
   });
 

@@ -2,11 +2,12 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LeaseFolder } from '../../../src/agent/storage-lease/folder.ts';
+import { openLeaseFiles } from '../../../src/agent/storage-lease/machine.ts';
 import { leaseReader } from '../../../src/agent/storage-lease/reader.ts';
 import type { LeaseRecord } from '../../../src/api/storage-lease.ts';
 import { judgeLease } from '../../../src/core/ha/storage-lease.ts';
 import { IDENTITY_FILE } from '../../../src/host/datastore/identity.ts';
-import { DatastoreFiles } from '../../../src/host/index.ts';
+import { bootTimeMs, DatastoreFiles } from '../../../src/host/index.ts';
 import { createLogger, systemClock } from '../../../src/runtime/index.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { freezableFileSystem, scratchDirectory } from '../host/scratch.ts';
@@ -22,9 +23,10 @@ async function world() {
   const folder = new LeaseFolder(join(scratchDirectory(), 'lease'));
   const reader = leaseReader({
     host: 'host-1',
-    datastores: { access: () => ({ ok: true, root, identity, files }), complete: Promise.resolve() },
+    datastores: { access: () => ({ ok: true, root, identity }), complete: Promise.resolve() },
     shared: () => ['shared'],
     folder,
+    machine: { bootTimeMs, openFiles: openLeaseFiles },
     clock: systemClock,
     log: createLogger({ name: 'test', level: 'fatal' }),
   });

@@ -1,5 +1,6 @@
 import { OPERATOR_LEASE } from '../../../src/controllers/operator.ts';
-import { type KindRef, KubeError, leaseKind, type ObjectRef } from '../../../src/kube/index.ts';
+import { isLaterTerm } from '../../../src/core/ha/term.ts';
+import { type KindRef, KubeError, type KubeObject, leaseKind, type ObjectRef } from '../../../src/kube/index.ts';
 import { isJson } from './field-set.ts';
 import type { ApiServer } from './server.ts';
 
@@ -25,6 +26,19 @@ export function ownHostOnly(server: ApiServer, host: string): Admission {
     if (assignedHost(kind, live.metadata.name, live.spec, live.status) === host) return;
     throw forbidden(`the agent of host ${host} writes only statuses of what is on that host`);
   };
+}
+
+/** A claim never goes back to an earlier term: the rule of VirtualMachineInstance that its CRD holds. */
+export function refuseEarlierTerm(server: ApiServer, kind: KindRef, object: KubeObject): void {
+  if (kind.plural !== 'virtualmachineinstances' || !isJson(object.status)) return;
+  const { bootID, observedEpoch } = object.status;
+  const live = server.find(kind, object.metadata);
+  if (typeof bootID !== 'string' || live === undefined) return;
+  const told = isJson(live.status) ? live.status['bootID'] : undefined;
+  const placed = isJson(live.spec) && live.spec['epoch'] === observedEpoch ? live.spec['bootID'] : undefined;
+  if (![told, placed].some((known) => typeof known === 'string' && isLaterTerm(known, bootID))) return;
+  const message = 'status.bootID is an earlier term of the same boot than the one that was claimed, or placed, before';
+  throw new KubeError({ code: 422, reason: 'Invalid', message });
 }
 
 function assignedHost({ plural }: KindRef, name: string, spec: unknown, status: unknown): unknown {

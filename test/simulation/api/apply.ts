@@ -9,7 +9,7 @@ import {
   isLeaf,
   merge,
   removeFields,
-  sameFields,
+  setsExactly,
   without,
 } from './field-set.ts';
 
@@ -40,11 +40,12 @@ export function serverSideApply(
   );
   if (conflicts.length > 0 && !force) throw applyConflict(live, conflicts);
   const kept = others.map(({ entry, fields }) => ({ entry, fields: force ? without(fields, [changed]) : fields }));
-  const mine = fieldsOf(body, schema);
   const before = entries.find(isMine);
   const mineBefore = before === undefined ? {} : setOf(before);
   // Most applies name what they named the last time.
-  const dropped = sameFields(mineBefore, mine) ? {} : without(mineBefore, [mine, ...kept.map(({ fields }) => fields)]);
+  const isAsBefore = before !== undefined && setsExactly(body, mineBefore, schema);
+  const mine = isAsBefore ? mineBefore : fieldsOf(body, schema);
+  const dropped = isAsBefore ? {} : without(mineBefore, [mine, ...kept.map(({ fields }) => fields)]);
   const remaining = isLeaf(dropped) ? live : removeFields(live, dropped, schema);
   const merged = merge(remaining, body, schema);
   const managedFields: ManagedFieldsEntry[] = [

@@ -17,7 +17,7 @@ import type {
 import { KubeError, type KubeObject, keyOfRef } from '../../../src/kube/index.ts';
 import type { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
-import type { Admission } from './admission.ts';
+import { type Admission, refuseEarlierTerm } from './admission.ts';
 import type { Link } from './link.ts';
 import { selectorOf } from './selector.ts';
 import type { ApiServer } from './server.ts';
@@ -114,9 +114,11 @@ export class SimulatedClient implements KubeApi {
     { fieldManager, force = false, ...options }: ApplyOptions,
     subresource: 'status' | undefined,
   ): Promise<T> {
-    return await this.#write('apply', kind, object.metadata, subresource, options, () =>
-      as<T>(this.#options.server.apply(kind, object, { fieldManager, force, subresource })),
-    );
+    const { server } = this.#options;
+    return await this.#write('apply', kind, object.metadata, subresource, options, () => {
+      refuseEarlierTerm(server, kind, object);
+      return as<T>(server.apply(kind, object, { fieldManager, force, subresource }));
+    });
   }
 
   async #read<T>(what: string, options: CallOptions, answer: () => T): Promise<T> {

@@ -25,11 +25,18 @@ export function listTypeOf(schema: StructuralSchema | undefined): ListType {
   return { type: type ?? 'atomic' };
 }
 
+/** Items are never changed, and each stands in lists of one kind. */
+const ITEM_NAMES = new WeakMap<object, string>();
+
 /** The name of an item in a field set. */
 export function itemName(list: ListType, item: unknown): string {
   if (list.type !== 'map' || !isJson(item)) return `v:${JSON.stringify(item)}`;
+  const known = ITEM_NAMES.get(item);
+  if (known !== undefined) return known;
   const keys = [...list.keys].sort().map((key) => [key, item[key]]);
-  return `k:${JSON.stringify(Object.fromEntries(keys))}`;
+  const name = `k:${JSON.stringify(Object.fromEntries(keys))}`;
+  ITEM_NAMES.set(item, name);
+  return name;
 }
 
 /** The fields that a value sets. */
@@ -49,20 +56,36 @@ export function fieldsOf(value: unknown, schema: StructuralSchema | undefined): 
   );
 }
 
+/** Whether these are exactly the fields that a value sets. */
+export function setsExactly(value: unknown, fields: FieldSet, schema: StructuralSchema | undefined): boolean {
+  if (isJson(value)) {
+    let count = 0;
+    for (const name in value) {
+      const below = fields[`f:${name}`];
+      if (below === undefined || !setsExactly(value[name], below, schemaOfMember(schema, name))) return false;
+      count++;
+    }
+    return count === sizeOf(fields);
+  }
+  const list = listTypeOf(schema);
+  if (!Array.isArray(value) || list.type === 'atomic') return sizeOf(fields) === 0;
+  if (value.length !== Object.keys(fields).length) return false;
+  return value.every((item) => {
+    const below = fields[itemName(list, item)];
+    return below !== undefined && (list.type !== 'map' || setsExactly(item, below, schema?.items));
+  });
+}
+
+/** Without the mark of an item itself. */
+function sizeOf(fields: FieldSet): number {
+  let count = 0;
+  for (const name in fields) if (name !== '.') count++;
+  return count;
+}
+
 /** Whether a field set has nothing below it that could be owned by itself: a scalar, an atomic value, or an empty container. */
 export function isLeaf(fields: FieldSet): boolean {
   return Object.keys(fields).every((name) => name === '.');
-}
-
-export function sameFields(a: FieldSet, b: FieldSet): boolean {
-  const names = Object.keys(a);
-  return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => {
-      const [one, other] = [a[name], b[name]];
-      return one !== undefined && other !== undefined && sameFields(one, other);
-    })
-  );
 }
 
 /** Fields of `from` that neither `kept` nor any of the others has. */
@@ -108,12 +131,16 @@ export function removeFields(value: unknown, fields: FieldSet, schema: Structura
 
 /** The value with everything of `applied` in it. */
 export function merge(live: unknown, applied: unknown, schema: StructuralSchema | undefined): unknown {
+  if (live === applied) return live;
   if (isJson(applied)) {
-    const before = isJson(live) ? live : {};
+    const before = isJson(live) ? live : undefined;
     const merged: Json = { ...before };
-    for (const [name, member] of Object.entries(applied))
-      merged[name] = merge(before[name], member, schemaOfMember(schema, name));
-    return merged;
+    let isSame = before !== undefined;
+    for (const name in applied) {
+      merged[name] = merge(before?.[name], applied[name], schemaOfMember(schema, name));
+      if (merged[name] !== before?.[name]) isSame = false;
+    }
+    return isSame ? live : merged;
   }
   const list = listTypeOf(schema);
   if (!Array.isArray(applied) || !Array.isArray(live) || list.type === 'atomic') return applied;
@@ -129,6 +156,7 @@ export function changedFields(
   live: unknown,
   schema: StructuralSchema | undefined,
 ): FieldSet | undefined {
+  if (wanted === live) return undefined;
   if (isJson(wanted) && isJson(live)) {
     return collected(
       Object.entries(wanted).map(([name, member]) => [
@@ -150,7 +178,7 @@ export function changedFields(
       }),
     );
   }
-  return wanted === live || isDeepStrictEqual(wanted, live) ? undefined : fieldsOf(wanted, schema);
+  return isDeepStrictEqual(wanted, live) ? undefined : fieldsOf(wanted, schema);
 }
 
 function collected(entries: readonly (readonly [string, FieldSet | undefined])[]): FieldSet | undefined {

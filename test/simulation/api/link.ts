@@ -31,6 +31,8 @@ const HEALTHY: LinkFaults = {
 /** The way between one client and the API server. */
 export class Link {
   readonly faults: LinkFaults = { ...HEALTHY };
+  /** It has ever been less than healthy. */
+  wasFaulty = false;
   readonly #random: Random;
   readonly #listeners = new Set<() => void>();
 
@@ -40,6 +42,7 @@ export class Link {
 
   set(change: Partial<LinkFaults>): void {
     Object.assign(this.faults, change);
+    this.wasFaulty ||= change !== HEALTHY;
     for (const listener of [...this.#listeners]) listener();
   }
 

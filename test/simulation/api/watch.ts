@@ -73,7 +73,11 @@ export async function* openWatch<T extends KubeObject>(
     throw broken(what, link.faults.state === 'Dropped' ? 'Silent' : 'Unreachable');
   }
   const missed = server.since(Number(options.resourceVersion));
-  const ends = [server.onCommit(onCommit), link.onChange(onLink)];
+  const onRestore = () => {
+    underWay.length = 0;
+    receive({ end: new KubeError({ code: 410, reason: 'Expired', message: `${what}: too old resource version` }) });
+  };
+  const ends = [server.onCommit(onCommit), server.onRestore(onRestore), link.onChange(onLink)];
   const stop = () => {
     for (const end of ends) end();
   };

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { writeScenario } from '../scenario/scenario.ts';
+import { playSeeds } from './pool.ts';
 import { runSeed, scenarioOf } from './run-seed.ts';
 import { shrink } from './shrink.ts';
 import type { RunResult } from './worker.ts';
@@ -10,8 +10,8 @@ import type { RunResult } from './worker.ts';
 /**
  * Looks for what breaks a promise: `npm run sim:explore -- --runs 10000 --seed 1`. Each run is a random cluster to which
  * random things happen; a seed that fails is printed, and the first of each kind of failure made small and written as a
- * scenario. `--runs 1 --seed <n> --log` shows one run. Seeds from 1000000 on have
- * high availability.
+ * scenario. `--runs 1 --seed <n> --log` shows one run. Seeds from 1000000 on have high availability by BMCs, those from 2000000 on by
+ * leases on storage.
  */
 const { values } = parseArgs({
   options: {
@@ -26,12 +26,20 @@ const { values } = parseArgs({
 
 /** More failures of one run than these tell nothing new. */
 const SHOWN_FAILURES = 20;
+const PROGRESS_EVERY = 1_000;
 
 async function main(): Promise<void> {
   const [runs, first, workers] = [Number(values.runs), Number(values.seed), Number(values.workers)];
   if (values.log) return await showRun(first);
   const startedMs = performance.now();
-  const failed = await explore(first, runs, Math.min(workers, runs));
+  let shown = 0;
+  const failed = await playSeeds([{ first, runs }], {
+    workers: Math.min(workers, runs),
+    onRun: ({ seed, failure, failures }, count) => {
+      if (failure !== undefined && shown++ < SHOWN_FAILURES) say(`seed ${seed}: ${failures.slice(0, 3).join('; ')}`);
+      if (count % PROGRESS_EVERY === 0) say(`${count} runs`);
+    },
+  });
   const seconds = (performance.now() - startedMs) / 1000;
   const rate = runs / seconds;
   say(
@@ -40,37 +48,6 @@ async function main(): Promise<void> {
   const kinds = new Map(failed.map((result) => [result.failure ?? '', result] as const).toReversed());
   for (const result of kinds.values()) await writeDown(result);
   process.exitCode = failed.length === 0 ? 0 : 1;
-}
-
-/** Seeds are given out one by one, so that no worker waits for another one. */
-async function explore(first: number, runs: number, workers: number): Promise<RunResult[]> {
-  const failed: RunResult[] = [];
-  let next = first;
-  await Promise.all(
-    Array.from({ length: workers }, async () => {
-      const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-        // Most of a run is garbage at its end: a young generation that holds it is hardly ever collected.
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
-      });
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const giveOut = () => {
-        if (next < first + runs) worker.postMessage(next++);
-        else resolve();
-      };
-      worker.on('error', reject);
-      worker.on('message', (result: RunResult) => {
-        if (result.failure !== undefined) {
-          failed.push(result);
-          if (failed.length <= SHOWN_FAILURES) say(`seed ${result.seed}: ${result.failures.slice(0, 3).join('; ')}`);
-        }
-        giveOut();
-      });
-      giveOut();
-      await promise;
-      await worker.terminate();
-    }),
-  );
-  return failed.sort((a, b) => a.seed - b.seed);
 }
 
 async function writeDown({ seed, failure = '' }: RunResult): Promise<void> {

@@ -4,27 +4,25 @@ import type { Moment, ScenarioInput } from '../scenario/scenario.ts';
 import type { ClusterPlanInput } from '../world/plan.ts';
 
 /** When the last fault ends, in seconds: from then on everything has to become as it should be. */
-const HEAL_AT = 90;
+export const HEAL_AT = 60;
 /** How long that may take. Backoffs grow to a minute; a guest that is deaf costs its grace. */
-const BOUND = 150;
+export const BOUND = 150;
 const FIRST_FAULT_AT = 2;
 const LOCKED = 0.5;
 
-type Timed = ActionInput & Moment;
+export type Timed = ActionInput & Moment;
 
-interface Names {
+export interface Names {
   readonly hosts: readonly string[];
   readonly vms: readonly string[];
   readonly operators: readonly string[];
 }
 
-/** A cluster of a few hosts and a minute and a half of what may happen to it; the same for the same seed. */
+/** A cluster of a few hosts and a minute of what may happen to it; the same for the same seed. */
 export function randomScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const hosts = Array.from({ length: wholeNumber(random, 3, 6) }, (_, index) => `host-${index + 1}`);
-  const vms = Array.from({ length: wholeNumber(random, 5, 15) }, (_, index) => `vm-${index + 1}`);
-  const operators = Array.from({ length: wholeNumber(random, 1, 2) }, (_, index) => `operator-${index + 1}`);
-  const names = { hosts, vms, operators };
+  const names = randomNames(random);
+  const { hosts, vms } = names;
   const faults = Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) =>
     oneFault(random, names, index),
   ).flat();
@@ -48,63 +46,26 @@ export function randomScenario(seed: number): ScenarioInput {
     events: {
       runFor: HEAL_AT + BOUND,
       settledFrom: HEAL_AT + 5,
-      events: [...pointed, ...faults.toSorted((a, b) => timeOf(a) - timeOf(b)), healed, ...usable, ...wanted],
+      events: [...pointed, ...inOrder(faults), healed, ...usable, ...wanted],
     },
   };
 }
 
-/** A cluster with high availability, hosts that die in many ways, BMCs that fail, and operators that are ended. */
-export function randomHaScenario(seed: number): ScenarioInput {
-  const random = seededRandom(seed);
-  const hosts = Array.from({ length: wholeNumber(random, 3, 6) }, (_, index) => `host-${index + 1}`);
-  const vms = Array.from({ length: wholeNumber(random, 4, 10) }, (_, index) => `vm-${index + 1}`);
-  const operators = Array.from({ length: wholeNumber(random, 1, 2) }, (_, index) => `operator-${index + 1}`);
-  const names = { hosts, vms, operators };
-  const moment = (): readonly [number, number] => {
-    const at = seconds(10 + random() * (HEAL_AT - 30));
-    return [at, seconds(Math.min(HEAL_AT - 1, at + 1 + random() * 50))];
-  };
-  const faults = Array.from({ length: wholeNumber(random, 2, 6) }, (_, index) => {
-    const [at, until] = moment();
-    return pick(random, HA_FAULTS)(random, names, at, until, index);
-  }).flat();
-  const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, (): Timed => {
-    const when = pick(random, [
-      'availability Fencing',
-      'gets the order',
-      'availability Fenced',
-      'by proof',
-      'StartFailed',
-    ]);
-    const [host, operator] = [pick(random, hosts), pick(random, operators)];
-    const actions: ActionInput[] = [
-      { do: 'killOperator', operator },
-      { do: 'pauseOperator', operator },
-      { do: 'powerOn', host },
-      { do: 'killAgent', host },
-      { do: 'resumeHost', host },
-    ];
-    return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
-  });
-  const cluster = randomCluster(random, names);
-  // What no host can start for a while must not have been given up when that is over.
-  const restart = { maxAttempts: 20, timeoutSeconds: pick(random, [10, 30, 300]) };
-  return {
-    cluster: {
-      ...cluster,
-      vms: cluster.vms?.map((vm) => ({ ...vm, ...dependency(random, vms) })) ?? [],
-      ha: { restart, vmFault: vmFault(random), datastoreFault: { action: 'Restart', allPathsDownSeconds: 10 } },
-    },
-    events: {
-      runFor: HEAL_AT + BOUND,
-      settledFrom: HEAL_AT + 5,
-      events: [...pointed, ...faults.toSorted((a, b) => timeOf(a) - timeOf(b)), { at: HEAL_AT, do: 'healAll' }],
-    },
-  };
+/** Faults in the order of their time: those at the same one in the order of their making. */
+export function inOrder(faults: readonly Timed[]): Timed[] {
+  return faults.toSorted((a, b) => timeOf(a) - timeOf(b));
 }
 
-function randomCluster(random: Random, { hosts, vms, operators }: Names): ClusterPlanInput {
-  const groups = random() < 0.4 ? [ruleGroup(random, vms)] : [];
+/** Few of each: a fault that needs more of them is hardly ever met, and small worlds are played in great numbers. */
+export function randomNames(random: Random): Names {
+  const named = (what: string, from: number, to: number) =>
+    Array.from({ length: wholeNumber(random, from, to) }, (_, index) => `${what}-${index + 1}`);
+  return { hosts: named('host', 3, 5), vms: named('vm', 2, 7), operators: named('operator', 1, 2) };
+}
+
+export function randomCluster(random: Random, names: Names): ClusterPlanInput {
+  const { hosts, vms, operators } = names;
+  const groups = random() < 0.4 ? [ruleGroup(random, names)] : [];
   return {
     operators: operators.length,
     hosts: hosts.map((name) => ({ name, ...(random() < 0.1 && { foreignDomains: ['legacy'] }) })),
@@ -114,25 +75,20 @@ function randomCluster(random: Random, { hosts, vms, operators }: Names): Cluste
   };
 }
 
-/** On any VM, also on itself by way of others. */
-function dependency(random: Random, vms: readonly string[]) {
-  if (random() < 0.7) return {};
-  return { ha: { dependsOn: [{ name: pick(random, vms), timeoutSeconds: 30 }] } };
+function ruleGroup(random: Random, { vms, hosts }: Names) {
+  const type = pick(random, ['KeepTogether', 'Separate', 'VMsToHosts']);
+  const virtualMachines = { names: vms.slice(0, 2) };
+  const enforcement = pick(random, ['Required', 'Preferred']);
+  const spec =
+    type === 'VMsToHosts'
+      ? { type, virtualMachines, relation: 'MustNotRunOn', hosts: { names: hosts.slice(0, 1) } }
+      : { type, virtualMachines, enforcement };
+  return { kind: 'RuleGroup', metadata: { name: 'rules' }, spec };
 }
 
-function ruleGroup(random: Random, vms: readonly string[]) {
-  const type = pick(random, ['KeepTogether', 'Separate']);
-  const members = vms.slice(0, 2);
-  return {
-    kind: 'RuleGroup',
-    metadata: { name: 'rules' },
-    spec: { type, enforcement: pick(random, ['Required', 'Preferred']), virtualMachines: { names: members } },
-  };
-}
+export type Fault = (random: Random, names: Names, at: number, until: number, number: number) => Timed[];
 
-type Fault = (random: Random, names: Names, at: number, until: number, number: number) => Timed[];
-
-const onHost =
+export const onHost =
   (
     begin: 'powerOff' | 'pauseHost' | 'pauseAgent' | 'removeAgent' | 'isolate',
     end: 'powerOn' | 'resumeHost' | 'resumeAgent' | 'installAgent' | 'rejoin',
@@ -145,7 +101,13 @@ const onHost =
     ];
   };
 
-const onApi = (random: Random, { hosts, operators }: Names, at: number, until: number, fault: ActionInput): Timed[] => {
+export const onApi = (
+  random: Random,
+  { hosts, operators }: Names,
+  at: number,
+  until: number,
+  fault: ActionInput,
+): Timed[] => {
   const client = random() < 0.2 ? undefined : pick(random, [...hosts, ...operators, ...operators]);
   const who = client === undefined ? {} : { client };
   return [
@@ -224,93 +186,14 @@ const FAULTS: readonly Fault[] = [
   (_random, _names, at, _until, number) => [{ at, do: 'createVM', vm: { name: `late-${number}` } }],
 ];
 
-const cutOff: Fault = (random, { hosts }, at, until) => {
-  const host = pick(random, hosts);
-  return [
-    { at, do: 'isolate', host },
-    { at, do: 'cutApi', client: host },
-    { at: until, do: 'rejoin', host },
-    { at: until, do: 'healApi', client: host },
-  ];
-};
-
-const bmcFault: Fault = (random, { hosts }, at, until) => {
-  const host = pick(random, hosts);
-  const faults = [{ unreachable: true }, { wrongPassword: true }, { ignoresOrders: true }, { delayMs: 4_000 }];
-  return [
-    { at: Math.max(1, at - 10), do: 'bmc', host, ...pick(random, faults) },
-    { at: until, do: 'bmc', host },
-  ];
-};
-
-/** What high availability is there for, and what it must not take for that; no lies, which nothing helps against. */
-const HA_FAULTS: readonly Fault[] = [
-  onHost('powerOff', 'powerOn'),
-  onHost('powerOff', 'powerOn'),
-  onHost('pauseHost', 'resumeHost'),
-  onHost('pauseHost', 'resumeHost'),
-  onHost('pauseAgent', 'resumeAgent'),
-  onHost('removeAgent', 'installAgent'),
-  cutOff,
-  cutOff,
-  bmcFault,
-  bmcFault,
-  (random, { hosts }, at) => [{ at, do: 'reset', host: pick(random, hosts) }],
-  (random, { operators }, at) => [{ at, do: 'killOperator', operator: pick(random, operators) }],
-  (random, names, at, until) =>
-    onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
-  (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
-  guestFails,
-  guestFails,
-  migration,
-  (random, { hosts }, at, until) => {
-    const host = pick(random, hosts);
-    const fault: ActionInput =
-      random() < 0.5 ? { do: 'refuseStarts', host } : { do: 'slowStarts', host, seconds: wholeNumber(random, 5, 60) };
-    return [
-      { at, ...fault },
-      { at: until, do: 'mendStarts', host },
-    ];
-  },
-  lostDatastore,
-  lostDatastore,
-];
-
-/** On one host or on all; QEMU may hang in it. */
-function lostDatastore(random: Random, { hosts }: Names, at: number, until: number): Timed[] {
-  const affected = random() < 0.2 ? hosts : [pick(random, hosts)];
-  const reason = pick(random, ['PermanentlyLost', 'AllPathsDown'] as const);
-  const holdsQemu = random() < 0.3;
-  return affected.flatMap((host): Timed[] => [
-    { at: seconds(at + random()), do: 'loseDatastore', datastore: 'shared', host, reason, holdsQemu },
-    { at: seconds(until + random()), do: 'bringDatastoreBack', datastore: 'shared', host },
-  ]);
-}
-
-/** Its kernel or its watchdog says so, or its tools fall silent. */
-function guestFails(random: Random, { vms }: Names, at: number): Timed[] {
-  const vm = pick(random, vms);
-  const how = pick(random, ['guestPanics', 'guestWatchdogExpires', 'guestHangs', 'guestToolsHang'] as const);
-  return [
-    { at: at - 1, do: 'guestToolsConnect', vm },
-    { at, do: how, vm },
-  ];
-}
-
-/** Guests are judged soon, and as often as it takes. */
-function vmFault(random: Random) {
-  const action = pick(random, ['None', 'Reboot', 'Restart'] as const);
-  return { action, heartbeatTimeoutSeconds: 5, ioQuietSeconds: 10, minUptimeSeconds: 10, maxResets: 100 };
-}
-
-function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
+export function migration(random: Random, { vms }: Names, at: number, until: number, number: number): Timed[] {
   const name = `move-${number}`;
   const object = { kind: 'Migration', metadata: { name }, spec: { virtualMachineName: pick(random, vms) } };
   const cancelled: Timed[] = random() < 0.2 ? [{ at: until, do: 'delete', kind: 'Migration', name }] : [];
   return [{ at, do: 'create', object }, ...cancelled];
 }
 
-function someKinds(random: Random): { kinds?: string[] } {
+export function someKinds(random: Random): { kinds?: string[] } {
   if (random() < 0.5) return {};
   return { kinds: [pick(random, ['virtualmachines', 'virtualmachineinstances', 'hosts', 'migrations', 'volumes'])] };
 }
@@ -366,6 +249,6 @@ function oneFault(random: Random, names: Names, number: number): Timed[] {
   return pick(random, FAULTS)(random, names, at, until, number);
 }
 
-function seconds(value: number): number {
+export function seconds(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

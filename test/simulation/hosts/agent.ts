@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { HostDatastore } from '../../../src/agent/datastores/datastores.ts';
 import { heartbeat } from '../../../src/agent/heartbeat/heartbeat.ts';
 import { GuestCpus } from '../../../src/agent/host-report/guest-cpu.ts';
@@ -6,9 +7,16 @@ import { agentInformers } from '../../../src/agent/informers.ts';
 import type { InstancesDeps } from '../../../src/agent/instances/deps.ts';
 import { Instances } from '../../../src/agent/instances/index.ts';
 import { type IsolationWatchDependencies, watchIsolation } from '../../../src/agent/isolation/watch.ts';
+import type { LeaseNotes } from '../../../src/agent/storage-lease/folder.ts';
+import type { LeaseMachine } from '../../../src/agent/storage-lease/machine.ts';
+import { leaseReader } from '../../../src/agent/storage-lease/reader.ts';
+import { watchLease } from '../../../src/agent/storage-lease/report.ts';
+import { mayStart } from '../../../src/agent/storage-lease/start-gate.ts';
 import type { Datastore } from '../../../src/api/datastore.ts';
 import { type Host, HostIsolation, type HostStatus } from '../../../src/api/host.ts';
 import type { VirtualSwitch } from '../../../src/api/network.ts';
+import type { LeasesAnswer } from '../../../src/api/storage-lease.ts';
+import { othersReachApi } from '../../../src/core/ha/isolation.ts';
 import { EventRecorder, type KubeApi, type SharedInformer } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
 import type { Process } from '../engine/process.ts';
@@ -34,8 +42,15 @@ export interface AgentOptions {
   readonly datastores: readonly SimulatedDatastore[];
   /** Whether anything comes back from a host at this address. */
   readonly answersAt: (address: string) => boolean;
-  /** Whether another host is seen on shared storage to reach the API server. */
+  /** Whether another host is seen on shared storage to reach the API server, where none has a lease there. */
   readonly othersReachApi: () => boolean;
+  /** Absent: no host of this world has a lease on storage. */
+  readonly lease?: {
+    readonly notes: LeaseNotes;
+    readonly machine: LeaseMachine;
+    /** Told how to see what it sees of others' leases. */
+    readonly onAnswer: (answer: () => LeasesAnswer) => void;
+  };
   /** Told whenever what the host sees of its datastores changes. Returns how to stop that. */
   readonly onDatastores: (listener: () => void) => () => void;
 }
@@ -74,6 +89,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     reportingInstance: host,
     clock,
   });
+  const leases = options.lease === undefined ? undefined : leasesOf(options, options.lease, datastores, log);
   const contact = { atMs: clock.monotonicMs() };
   const isolation = watchIsolation({
     ...common,
@@ -85,11 +101,10 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       await process.spend(answers ? PEER_ANSWER_MS : PEER_TIMEOUT_MS);
       return answers;
     },
-    othersReachApi: options.othersReachApi,
+    othersReachApi: () => (leases === undefined ? options.othersReachApi() : othersReachApi(leases.answer())),
     domainsLeft: () => instances.domainsLeft(),
-    // Simulated hosts have no lease on storage.
-    hasYieldedBefore: false,
-    yieldLease: () => undefined,
+    hasYieldedBefore: options.lease?.notes.yielded() !== undefined,
+    yieldLease: () => options.lease?.notes.yieldLease(bootID),
     events,
   });
   const instances = await Instances.open({
@@ -103,8 +118,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     cpuFeatures: () => guestCpus.features(),
     portOf: ({ virtualSwitchName }) => Promise.resolve({ bridge: virtualSwitchName, mtuBytes: 1500 }),
     storage: storageOf(datastores, options),
-    // Simulated hosts have no lease on storage.
-    mayStart: () => ({ ok: true }),
+    mayStart: () =>
+      options.lease === undefined ? { ok: true } : mayStart(options.lease.notes, bootID, timeline.nowMs),
     openUserData: () => '',
     stateDirectory: '/var/lib/drover',
     seedDirectory: '/run/drover/seeds',
@@ -128,7 +143,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     domains: instances.domains,
     certificate: { report: () => CERTIFICATE, onChange: QUIET },
     incoming: instances.incoming,
-    storageLease: { report: () => undefined, onChange: QUIET },
+    storageLease: leases?.report ?? { report: () => undefined, onChange: QUIET },
     isolation,
   });
   const manager = new Manager({
@@ -148,9 +163,39 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     lag: NO_LAG,
     onRenewed: () => {
       contact.atMs = clock.monotonicMs();
+      options.lease?.notes.writeContact(timeline.nowMs);
     },
   });
-  await Promise.all([manager, instances, report, beat, isolation].map((part) => part.run(process.signal)));
+  const parts = [manager, instances, report, beat, isolation, ...(leases?.parts ?? [])];
+  await Promise.all(parts.map((part) => part.run(process.signal)));
+}
+
+/** The agent's part in leases on storage: it tells the keeper where, watches those of others, and reports its own. */
+function leasesOf(
+  { host, bootID, process, datastores }: AgentOptions,
+  { notes, machine, onAnswer }: NonNullable<AgentOptions['lease']>,
+  informer: SharedInformer<Datastore>,
+  log: Logger,
+) {
+  const { clock } = process;
+  const reader = leaseReader({
+    host,
+    datastores: {
+      complete: informer.synced(),
+      access: (name) => {
+        const found = datastores.find((each) => each.name === name);
+        return found?.isAvailableOn(host) ? { ok: true, root: found.path, identity: found.id } : { ok: false };
+      },
+    },
+    shared: () => informer.list().flatMap(({ metadata, spec }) => (spec.shared ? [metadata.name] : [])),
+    folder: notes,
+    machine,
+    clock,
+    log,
+  });
+  onAnswer(reader.answer);
+  const report = watchLease({ folder: notes, bootID, clock });
+  return { answer: reader.answer, report, parts: [reader, report] };
 }
 
 const CERTIFICATE = {

@@ -12,6 +12,8 @@ export interface Domain {
   /** uid of the VirtualMachine. Undefined: not Drover's. */
   readonly virtualMachineUID: string | undefined;
   state: number;
+  /** It was made to take a guest that another host had. */
+  hasArrived: boolean;
   /** Its CPUs have executed something on this host. */
   hasRun: boolean;
   reason: number;
@@ -63,9 +65,15 @@ export function domainFromXml(xml: string, id: number): Domain {
     virtualMachineUID: /<drover:vm [^>]*\buid="([^"]*)"/.exec(xml)?.[1],
     state: DomainState.PAUSED,
     reason: PausedReason.STARTING_UP,
+    hasArrived: false,
     hasRun: false,
     job: undefined,
     shutdownMs: SHUTDOWN_MS,
     guest: { hasTools: false, isConnected: false, answers: true, isBusy: false, boot: 0 },
   };
+}
+
+/** Boot of the host, or term of one, that a domain says it was started for. */
+export function startedIn({ xml }: Domain): string | undefined {
+  return /<drover:vm [^>]*\bbootID="([^"]*)"/.exec(xml)?.[1];
 }

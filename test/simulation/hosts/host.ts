@@ -1,15 +1,21 @@
+import type { LeaseNotes } from '../../../src/agent/storage-lease/folder.ts';
+import { LeaseKeeper } from '../../../src/agent/storage-lease/keeper.ts';
+import type { LeasesAnswer } from '../../../src/api/storage-lease.ts';
 import type { KubeApi } from '../../../src/kube/index.ts';
 import { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
 import type { Powered, PowerState } from '../world/bmc.ts';
 import type { SimulatedDatastore } from '../world/datastore.ts';
+import { logOf } from '../world/silent.ts';
 import { runAgent } from './agent.ts';
 import type { Domain } from './domain.ts';
 import type { Disk } from './files.ts';
 import { Hypervisor, type StartFaults } from './hypervisor.ts';
+import { leaseMachine, leaseNotes } from './lease.ts';
 import type { Daemon } from './libvirt.ts';
 import type { MigrationTarget } from './migrate.ts';
 import type { DaemonScope } from './procedures.ts';
+import { SimulatedWatchdog } from './watchdog.ts';
 
 export interface HostOptions {
   readonly name: string;
@@ -19,6 +25,10 @@ export interface HostOptions {
   readonly clockSkewMs: number;
   readonly cpuCores: number;
   readonly memoryBytes: number;
+  /** A keeper holds its lease on storage, with its watchdog behind it. */
+  readonly keepsLease: boolean;
+  /** Its agent looks at the leases of others: there are some. */
+  readonly seesLeases: boolean;
   readonly timeline: Timeline;
   readonly datastores: readonly SimulatedDatastore[];
   /** How an agent of this host reaches the API server. */
@@ -37,9 +47,11 @@ const BOOT_MS = 20_000;
 /** From there until libvirtd answers, and until the kubelet has started the agent. */
 const DAEMON_START_MS = 1_000;
 const AGENT_START_MS = 4_000;
+const KEEPER_START_MS = 2_000;
 /** How soon systemd and the kubelet start again what has ended. */
 const DAEMON_RESTART_MS = 500;
 const AGENT_RESTART_MS = 2_000;
+const SELF_FENCE_MS = 14_000;
 
 /** A machine with KVM: its power, its kernel, libvirtd, the agent, and what its disk keeps. */
 export class SimulatedHost implements Powered, Daemon {
@@ -58,6 +70,11 @@ export class SimulatedHost implements Powered, Daemon {
   #scope: DaemonScope | undefined;
   #agent: Process | undefined;
   #agentStarts = 0;
+  #keeper: Process | undefined;
+  readonly #watchdog: SimulatedWatchdog;
+  /** Of this boot: a reboot takes them. */
+  #notes: LeaseNotes = leaseNotes();
+  #seenLeases: (() => LeasesAnswer) | undefined;
   #power: PowerState = 'Off';
   /** An agent that somebody has stopped for good stays away. */
   #agentIsWanted = true;
@@ -67,6 +84,14 @@ export class SimulatedHost implements Powered, Daemon {
     this.address = options.address;
     this.systemUUID = options.systemUUID;
     this.#options = options;
+    this.#watchdog = new SimulatedWatchdog(options.timeline, () => {
+      options.onFact('is reset by its watchdog');
+      this.reset();
+    });
+  }
+
+  get memoryBytes(): number {
+    return this.#options.memoryBytes;
   }
 
   get power(): PowerState {
@@ -84,6 +109,11 @@ export class SimulatedHost implements Powered, Daemon {
   /** Of the agent that answers whoever connects to it now. Undefined: none does. */
   get answeringCertificate(): string | undefined {
     return this.#agent === undefined || this.#agent.isPaused ? undefined : this.#certificate;
+  }
+
+  /** What its agent tells of others' leases on storage. Undefined: it does not answer. */
+  get seenLeases(): LeasesAnswer | undefined {
+    return this.isExecuting && this.answeringCertificate !== undefined ? this.#seenLeases?.() : undefined;
   }
 
   /** Whether the kernel takes connections for an agent that stands still. */
@@ -129,7 +159,9 @@ export class SimulatedHost implements Powered, Daemon {
     if (this.#power === 'Off') return;
     this.#power = 'Off';
     this.#boots++;
+    this.#watchdog.stop();
     this.#endAgent();
+    this.#endKeeper();
     this.#endDaemon();
     this.#kernel?.kill();
     this.#kernel = undefined;
@@ -185,6 +217,25 @@ export class SimulatedHost implements Powered, Daemon {
     this.#startAgentAfter(AGENT_RESTART_MS);
   }
 
+  killKeeper(): void {
+    if (this.#keeper === undefined) return;
+    this.#endKeeper();
+    this.#options.onFact('lease keeper killed');
+    this.#startKeeperAfter(KEEPER_START_MS);
+  }
+
+  pauseKeeper(): void {
+    if (this.#keeper === undefined) return;
+    this.#keeper.pause('process');
+    this.#options.onFact('lease keeper stands still');
+  }
+
+  resumeKeeper(): void {
+    if (this.#keeper === undefined) return;
+    this.#options.onFact('lease keeper goes on');
+    this.#keeper.resume('process');
+  }
+
   killDaemon(): void {
     if (this.#daemon === undefined) return;
     this.#endDaemon();
@@ -199,7 +250,7 @@ export class SimulatedHost implements Powered, Daemon {
   }
 
   #processes(): Process[] {
-    return [this.#kernel, this.#daemon, this.#agent].filter((process) => process !== undefined);
+    return [this.#kernel, this.#daemon, this.#agent, this.#keeper].filter((process) => process !== undefined);
   }
 
   #start(): void {
@@ -215,9 +266,11 @@ export class SimulatedHost implements Powered, Daemon {
       disk: this.disk,
       onChange: (domain, what) => onFact(`domain ${domain.name} ${what}`, domain),
     });
+    this.#notes = leaseNotes();
     onFact('booted');
     this.#startDaemonAfter(DAEMON_START_MS);
     this.#startAgentAfter(AGENT_START_MS);
+    if (this.#options.keepsLease) this.#startKeeperAfter(KEEPER_START_MS);
   }
 
   #startDaemonAfter(delayMs: number): void {
@@ -241,7 +294,8 @@ export class SimulatedHost implements Powered, Daemon {
 
   #startAgentAfter(delayMs: number): void {
     this.#afterInKernel(delayMs, () => {
-      if (this.#agent !== undefined || !this.#agentIsWanted) return;
+      const hypervisor = this.#hypervisor;
+      if (this.#agent !== undefined || !this.#agentIsWanted || hypervisor === undefined) return;
       const { name, address, timeline, datastores, clockSkewMs, clientFor, answersAt, othersReachApi } = this.#options;
       const agent = new Process(`agent of ${name}`, timeline, clockSkewMs);
       this.#agent = agent;
@@ -249,7 +303,7 @@ export class SimulatedHost implements Powered, Daemon {
       const running = runAgent({
         host: name,
         address,
-        bootID: `boot-${this.#boots}-of-${name}`,
+        bootID: this.#notes.readState(this.#bootID)?.bootID ?? this.#bootID,
         certificate: this.#certificate,
         client: clientFor(agent),
         process: agent,
@@ -259,6 +313,22 @@ export class SimulatedHost implements Powered, Daemon {
         datastores,
         answersAt: (peer) => answersAt(name, peer),
         othersReachApi: () => othersReachApi(name),
+        ...(this.#options.seesLeases && {
+          lease: {
+            notes: this.#notes,
+            machine: leaseMachine({
+              host: name,
+              process: agent,
+              timeline,
+              datastores,
+              watchdog: this.#watchdog,
+              hypervisor,
+            }),
+            onAnswer: (answer: () => LeasesAnswer) => {
+              this.#seenLeases = answer;
+            },
+          },
+        }),
         onDatastores: (listener) => {
           this.#datastoreListeners.add(listener);
           agent.onKill(() => this.#datastoreListeners.delete(listener));
@@ -273,13 +343,47 @@ export class SimulatedHost implements Powered, Daemon {
     });
   }
 
+  #startKeeperAfter(delayMs: number): void {
+    this.#afterInKernel(delayMs, () => {
+      const hypervisor = this.#hypervisor;
+      if (this.#keeper !== undefined || hypervisor === undefined) return;
+      const { name, timeline, datastores, clockSkewMs, onFact } = this.#options;
+      const process = new Process(`lease keeper of ${name}`, timeline, clockSkewMs);
+      this.#keeper = process;
+      const keeper = new LeaseKeeper({
+        host: name,
+        bootID: this.#bootID,
+        folder: this.#notes,
+        machine: leaseMachine({ host: name, process, timeline, datastores, watchdog: this.#watchdog, hypervisor }),
+        selfFenceMs: SELF_FENCE_MS,
+        watchdog: '/dev/watchdog0',
+        clock: process.clock,
+        log: logOf(process, () => timeline.nowMs),
+      });
+      keeper.run(process.signal).catch((error: unknown) => {
+        onFact(`lease keeper failed: ${error instanceof Error ? error.message : String(error)}`);
+        if (this.#keeper === process) this.killKeeper();
+      });
+    });
+  }
+
   #afterInKernel(delayMs: number, callback: (kernel: Process) => void): void {
     const kernel = this.#kernel;
     if (kernel === undefined) return;
     this.#options.timeline.after(delayMs, () => kernel.deliver(() => callback(kernel)));
   }
 
+  get #bootID(): string {
+    return `boot-${this.#boots}-of-${this.name}`;
+  }
+
+  #endKeeper(): void {
+    this.#keeper?.kill();
+    this.#keeper = undefined;
+  }
+
   #endAgent(): void {
+    this.#seenLeases = undefined;
     this.#agent?.kill();
     this.#agent = undefined;
   }

@@ -119,6 +119,7 @@ export class Hypervisor {
   /** Makes a domain that waits for its memory from another host. @throws LibvirtError */
   receive(xml: string): Domain {
     const domain = this.#admit(xml);
+    domain.hasArrived = true;
     this.setState(domain, DomainState.PAUSED, PausedReason.MIGRATION);
     this.#log(domain, 'starting up libvirt version: 9.0.0');
     this.#changed(domain, 'receives');

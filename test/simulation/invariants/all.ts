@@ -7,6 +7,8 @@ import { onlyTheDeadAreFenced } from './only-the-dead-are-fenced.ts';
 import { onlyTheFailedAreReset } from './only-the-failed-are-reset.ts';
 import { proofBeforeRestart } from './proof-before-restart.ts';
 import { releasedWhenOff } from './released-when-off.ts';
+import { reserveKept } from './reserve-kept.ts';
+import { rulesKept } from './rules-kept.ts';
 import { userIntentUntouched } from './user-intent.ts';
 import { volumesInUseStay } from './volumes-in-use.ts';
 
@@ -23,5 +25,7 @@ export function allInvariants(): readonly Invariant[] {
     volumesInUseStay,
     onlyTheDeadAreFenced(),
     proofBeforeRestart,
+    rulesKept,
+    reserveKept,
   ];
 }

@@ -7,6 +7,7 @@ export function epochsOnlyGrow(): Invariant {
   const newest = new Map<string, { epoch: number; host: string }>();
   return {
     name: 'epochs only grow',
+    onRestore: () => newest.clear(),
     onCommit: ({ kind, after, key }) => {
       if (kind.plural !== 'virtualmachineinstances' || after === undefined || !isJson(after.spec)) return undefined;
       const { virtualMachineUID: uid, epoch, host } = after.spec;

@@ -9,6 +9,8 @@ export interface Seen {
   readonly hosts: readonly SimulatedHost[];
   readonly server: ApiServer;
   readonly bmcs: ReadonlyMap<string, SimulatedBmc>;
+  /** An operator has seen things late, or stood still: what it decided then was right for what it saw. */
+  readonly wereOperatorsMisled: boolean;
 }
 
 /** What happened on a host to a domain, in the words of the log. */
@@ -27,6 +29,8 @@ export interface Invariant {
   readonly onCommit?: (commit: Commit, seen: Seen & { readonly byUser: boolean }) => string | undefined;
   /** Asked about everything that happens to a domain. */
   readonly onDomain?: (fact: DomainFact, seen: Seen) => string | undefined;
+  /** Told when etcd was brought back to an earlier state: what was written since has never been. */
+  readonly onRestore?: () => void;
   /** Told after every step of a world with high availability. */
   readonly onStep?: (world: World) => void;
   /** Asked when an operator orders the BMC of a host to cut the power. */

@@ -17,6 +17,7 @@ const client = z.string().optional();
 export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.enum(['powerOff', 'powerOn', 'reset', 'pauseHost', 'resumeHost']), host }),
   z.strictObject({ do: z.enum(['killAgent', 'pauseAgent', 'resumeAgent', 'removeAgent', 'installAgent']), host }),
+  z.strictObject({ do: z.enum(['killKeeper', 'pauseKeeper', 'resumeKeeper']), host }),
   z.strictObject({ do: z.literal('killLibvirtd'), host }),
   z.strictObject({
     do: z.enum(['killOperator', 'pauseOperator', 'resumeOperator', 'removeOperator', 'installOperator']),
@@ -31,6 +32,8 @@ export const Action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('failWrites'), client, share: z.number().min(0).max(1).default(1) }),
   z.strictObject({ do: z.literal('healApi'), client }),
   z.strictObject({ do: z.literal('compact') }),
+  /** A backup of etcd, and its return in the place of all that was written since. */
+  z.strictObject({ do: z.enum(['saveEtcd', 'restoreEtcd']) }),
   /** Between hosts, operators, and BMCs (`bmc-of-host-1`). */
   z.strictObject({ do: z.literal('cutNetwork'), between: z.tuple([z.string(), z.string()]) }),
   z.strictObject({ do: z.enum(['isolate', 'rejoin']), host }),
@@ -47,6 +50,8 @@ export const Action = z.discriminatedUnion('do', [
     holdsQemu: z.boolean().optional(),
   }),
   z.strictObject({ do: z.literal('bringDatastoreBack'), datastore: z.string(), host }),
+  /** Each access of a host to its small files takes so much longer. */
+  z.strictObject({ do: z.literal('slowDatastore'), datastore: z.string(), host, seconds: z.number() }),
   z.strictObject({
     do: z.literal('bmc'),
     host,
@@ -101,6 +106,9 @@ export function perform(world: World, action: Action): void {
     case 'resumeAgent':
     case 'removeAgent':
     case 'installAgent':
+    case 'killKeeper':
+    case 'pauseKeeper':
+    case 'resumeKeeper':
       world.host(action.host)[action.do]();
       return;
     case 'killLibvirtd':
@@ -144,6 +152,12 @@ export function perform(world: World, action: Action): void {
     case 'compact':
       world.server.compact();
       return;
+    case 'saveEtcd':
+      world.server.save();
+      return;
+    case 'restoreEtcd':
+      world.server.restore();
+      return;
     case 'cutNetwork':
       world.network.cut(...action.between);
       return;
@@ -171,6 +185,9 @@ export function perform(world: World, action: Action): void {
       return;
     case 'mendStarts':
       Object.assign(world.host(action.host).startFaults, { words: undefined, delayMs: 0 });
+      return;
+    case 'slowDatastore':
+      world.datastore(action.datastore).setDelay(action.host, action.seconds * 1000);
       return;
     case 'bmc': {
       const { do: _, host: name, ...faults } = action;
@@ -278,6 +295,8 @@ function tearInstanceAway(world: World, name: string): void {
   const status = world.server.find(VirtualMachine, ref)?.status;
   const spec = world.server.find(VirtualMachineInstance, ref)?.spec;
   if (!isJson(status) || !isJson(spec) || status['host'] !== spec['host'] || status['epoch'] !== spec['epoch']) return;
+  // Who does that in the last moments of a move has to look for the guest himself: no host is left that says where it is.
+  if (spec['migration'] !== undefined) return;
   asUser(world, { do: 'forceDelete', kind: VirtualMachineInstance.kind, name });
 }
 
@@ -304,11 +323,15 @@ function healAll(world: World): void {
     });
     const each = world.host(name);
     each.resumeAgent();
+    each.resumeKeeper();
     each.resume();
     each.powerOn();
     each.installAgent();
     Object.assign(each.startFaults, { words: undefined, delayMs: 0 });
-    for (const datastore of world.datastores) datastore.bringBack(name);
+    for (const datastore of world.datastores) {
+      datastore.bringBack(name);
+      datastore.setDelay(name, 0);
+    }
     each.datastoresChanged();
   }
   for (const operator of world.operators) {

@@ -7,6 +7,8 @@ export interface DatastoreFaultOnHost {
   readonly holdsQemu: boolean;
 }
 
+const ACCESS_MS = 5;
+
 /** A shared directory as its hosts see it: locks of QEMU on images, small files such as heartbeats. */
 export class SimulatedDatastore {
   readonly name: string;
@@ -15,6 +17,7 @@ export class SimulatedDatastore {
   /** Whether a lock that one host holds keeps others out. Storage without working locks exists, and says nothing. */
   readonly locks: boolean;
   readonly #lostOn = new Map<string, DatastoreFaultOnHost>();
+  readonly #delayMsOn = new Map<string, number>();
   readonly #holders = new Map<string, object>();
   readonly #files = new Map<string, string>();
 
@@ -52,6 +55,16 @@ export class SimulatedDatastore {
     this.#lostOn.delete(host);
   }
 
+  /** How long it takes a host to read or write a small file, in milliseconds. */
+  accessMs(host: string): number {
+    return ACCESS_MS + (this.#delayMsOn.get(host) ?? 0);
+  }
+
+  /** @param delayMs added to each access of the host */
+  setDelay(host: string, delayMs: number): void {
+    this.#delayMsOn.set(host, delayMs);
+  }
+
   holds(path: string): boolean {
     return path.startsWith(`${this.path}/`);
   }
@@ -79,6 +92,12 @@ export class SimulatedDatastore {
   write(host: string, path: string, content: string): void {
     this.#check(host);
     this.#files.set(path, content);
+  }
+
+  /** Paths of small files that begin so, in ascending order. */
+  names(host: string, prefix: string): string[] {
+    this.#check(host);
+    return [...this.#files.keys()].filter((path) => path.startsWith(prefix)).sort();
   }
 
   #check(host: string): void {

@@ -5,7 +5,8 @@ export class Network {
 
   reaches(from: string, to: string): boolean {
     if (from === to) return true;
-    return !this.#isolated.has(from) && !this.#isolated.has(to) && !this.#cut.has(pairOf(from, to));
+    if (this.#isolated.has(from) || this.#isolated.has(to)) return false;
+    return this.#cut.size === 0 || !this.#cut.has(pairOf(from, to));
   }
 
   /** Neither reaches the other any more. */

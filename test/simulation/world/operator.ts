@@ -1,4 +1,5 @@
 import type { AskAgent } from '../../../src/controllers/ha/ask-agent.ts';
+import type { AskLeases } from '../../../src/controllers/ha/ask-leases.ts';
 import type { OpenDevice } from '../../../src/controllers/ha/bmc.ts';
 import { createInformers } from '../../../src/controllers/informers.ts';
 import { OPERATOR_LEASE, operatorControllers } from '../../../src/controllers/operator.ts';
@@ -15,6 +16,7 @@ export interface OperatorOptions {
   readonly clientFor: (process: Process, identity: string) => KubeApi;
   /** How a process of it asks hosts' agents, and reaches their BMCs. */
   readonly askAgentFor: (process: Process) => AskAgent;
+  readonly askLeasesFor: (process: Process) => AskLeases;
   readonly openDeviceFor: (process: Process) => OpenDevice;
   readonly onFact: (what: string) => void;
 }
@@ -32,6 +34,8 @@ export class SimulatedOperator {
   #process: Process | undefined;
   #starts = 0;
   #isWanted = true;
+  /** It has ever stood still. */
+  wasPaused = false;
 
   constructor(options: OperatorOptions) {
     this.name = options.name;
@@ -76,6 +80,7 @@ export class SimulatedOperator {
           metrics,
           clock,
           askAgent: this.#options.askAgentFor(process),
+          askLeases: this.#options.askLeasesFor(process),
           openDevice: this.#options.openDeviceFor(process),
         };
         return operatorControllers(options, informers, leadership, onError).filter(
@@ -95,6 +100,7 @@ export class SimulatedOperator {
   }
 
   pause(): void {
+    this.wasPaused = true;
     this.#process?.pause('process');
     this.#options.onFact('stands still');
   }

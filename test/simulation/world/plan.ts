@@ -20,6 +20,8 @@ export const ClusterPlan = z.strictObject({
       off: z.boolean().default(false),
       /** Whether `spec.power.bmc` names its BMC, where high availability is on. */
       bmc: z.boolean().default(true),
+      /** Whether a keeper holds its lease on storage, with a watchdog behind it. */
+      watchdog: z.boolean().default(false),
       /** How far its clock is ahead. */
       clockSkewSeconds: z.number().default(0),
     }),

@@ -1,5 +1,6 @@
 import { KINDS } from '../../../src/api/kinds.ts';
 import type { KindRef, KubeObject } from '../../../src/kube/index.ts';
+import type { PowerDevice } from '../../../src/power/index.ts';
 import { type Admission, leadersOnly, ownHostOnly } from '../api/admission.ts';
 import { SimulatedClient } from '../api/client.ts';
 import { Link } from '../api/link.ts';
@@ -13,6 +14,7 @@ import type { MigrationTarget } from '../hosts/migrate.ts';
 import { allInvariants } from '../invariants/all.ts';
 import type { Invariant } from '../invariants/invariant.ts';
 import { askAgentOf } from './ask-agent.ts';
+import { askLeasesOf } from './ask-leases.ts';
 import { bmcDevice, SimulatedBmc } from './bmc.ts';
 import { SimulatedDatastore } from './datastore.ts';
 import { factsOf } from './facts.ts';
@@ -76,7 +78,8 @@ export class World {
       [...operators, ...plan.hosts.map(({ name }) => name)].map((name) => [name, new Link(this.#random)]),
     );
     this.#watch();
-    this.hosts = plan.hosts.map((host, index) => this.#host(host, index));
+    const hasLeases = plan.hosts.some(({ watchdog }) => watchdog);
+    this.hosts = plan.hosts.map((host, index) => this.#host(host, index, hasLeases));
     this.bmcs = new Map(this.hosts.map((host) => [host.name, new SimulatedBmc(host, this.timeline, host.systemUUID)]));
     this.operators = operators.map((name) => this.#operator(name));
     for (const object of objectsOf(plan)) this.asUser(() => this.server.create(kindOf(object.kind), object));
@@ -104,6 +107,22 @@ export class World {
   /** It is over: what waits in it is let go. */
   end(): void {
     this.timeline.end();
+  }
+
+  /** An operator has seen things late, or stood still. */
+  get wereOperatorsMisled(): boolean {
+    return (this.operators ?? []).some(({ name, wasPaused }) => wasPaused || this.link(name).wasFaulty);
+  }
+
+  /** The BMC of a host as a process of an operator uses it. */
+  deviceOf(host: string, operator: string, process: Process): PowerDevice {
+    return bmcDevice({
+      bmc: this.bmc(host),
+      process,
+      isReachable: () => this.network.reaches(operator, bmcAddress(host)),
+      onSend: () => this.#onFence(host, operator),
+      onOrder: () => this.fact(host, `its BMC gets the order of ${operator} to cut the power`),
+    });
   }
 
   host(name: string): SimulatedHost {
@@ -168,6 +187,9 @@ export class World {
   }
 
   #watch(): void {
+    this.server.onRestore(() => {
+      for (const { onRestore } of this.#invariants) onRestore?.();
+    });
     this.server.onCommit((commit) => {
       for (const fact of factsOf(commit)) this.fact('api', fact);
       for (const { name, onCommit } of this.#invariants) {
@@ -175,6 +197,7 @@ export class World {
           hosts: this.hosts ?? [],
           server: this.server,
           bmcs: this.bmcs ?? new Map(),
+          wereOperatorsMisled: this.wereOperatorsMisled,
           byUser: this.#byUser,
         });
         if (how !== undefined) this.#break(name, how);
@@ -182,7 +205,11 @@ export class World {
     });
   }
 
-  #host({ name, cpuCores, memory, clockSkewSeconds }: ClusterPlan['hosts'][number], index: number): SimulatedHost {
+  #host(
+    { name, cpuCores, memory, clockSkewSeconds, watchdog }: ClusterPlan['hosts'][number],
+    index: number,
+    seesLeases: boolean,
+  ): SimulatedHost {
     return new SimulatedHost({
       name,
       address: `192.0.2.${index + 1}`,
@@ -190,6 +217,8 @@ export class World {
       clockSkewMs: clockSkewSeconds * 1000,
       cpuCores,
       memoryBytes: memory,
+      keepsLease: watchdog,
+      seesLeases,
       timeline: this.timeline,
       datastores: this.datastores,
       clientFor: (process) => this.#client(name, process, ownHostOnly(this.server, name)),
@@ -224,6 +253,7 @@ export class World {
       timeline: this.timeline,
       clientFor: (process, identity) => this.#client(name, process, leadersOnly(this.server, identity)),
       askAgentFor: (process) => askAgentOf(this, name, process),
+      askLeasesFor: (process) => askLeasesOf(this, name, process),
       openDeviceFor:
         (process) =>
         ({ address }) => {
@@ -231,13 +261,7 @@ export class World {
             this.hosts.find((each) => bmcAddress(each.name) === address),
             `BMC at ${address}`,
           );
-          return bmcDevice({
-            bmc: this.bmc(host.name),
-            process,
-            isReachable: () => this.network.reaches(name, address),
-            onSend: () => this.#onFence(host.name, name),
-            onOrder: () => this.fact(host.name, `its BMC gets the order of ${name} to cut the power`),
-          });
+          return this.deviceOf(host.name, name, process);
         },
       onFact: (what) => this.fact(name, what),
     });
