@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Host } from '../../api/host.ts';
-import type { DirectAnswer } from '../../core/ha/host-state.ts';
+import type { DirectAnswer } from '../../core/ha/host-step.ts';
 import { whoAnswers } from '../../runtime/who-answers.ts';
 
 /** Asks a host's agent. Undefined: the host has not told where it is. */

@@ -1,4 +1,4 @@
-import type { Heartbeat } from '../../core/ha/host-state.ts';
+import type { Heartbeat } from '../../core/ha/host-step.ts';
 import type { Clock, Lease, SharedInformer } from '../../kube/index.ts';
 import { hostsOfLease } from './lease.ts';
 

@@ -1,5 +1,5 @@
 import type { AskAgent } from '../../../src/controllers/ha/ask-agent.ts';
-import type { DirectAnswer } from '../../../src/core/ha/host-state.ts';
+import type { DirectAnswer } from '../../../src/core/ha/host-step.ts';
 import type { Process } from '../engine/process.ts';
 import type { World } from './world.ts';
 

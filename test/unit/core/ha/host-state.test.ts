@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HAPolicy } from '../../../../src/api/ha-policy.ts';
 import type { HostAvailability } from '../../../../src/api/host-availability.ts';
-import { afterFence, type HostInput, isNews, nextHostStep } from '../../../../src/core/ha/host-state.ts';
+import { afterFence } from '../../../../src/core/ha/fencing.ts';
+import { isNews, nextHostStep } from '../../../../src/core/ha/host-state.ts';
+import type { HostInput } from '../../../../src/core/ha/host-step.ts';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00.000Z');
 const at = (seconds: number) => new Date(NOW_MS + seconds * 1000).toISOString();
