@@ -37,7 +37,7 @@ export function randomHaScenario(seed: number): ScenarioInput {
     ...(reserve && { admissionControl: { type: 'HostFailures', hostFailures: { count: 1 } } }),
   };
   const hosts = cluster.hosts.map((host) => (reserve ? { ...host, memory: '20Gi' } : host));
-  return scenarioOf(random, names, { ...cluster, hosts }, HA_FAULTS);
+  return scenarioOf(random, names, { ...cluster, hosts }, HA_FAULTS, whileFencing);
 }
 
 /** The same without BMCs: a lease on storage, with a watchdog behind it, proves that a host is off. */
@@ -53,6 +53,7 @@ export function randomLeaseScenario(seed: number): ScenarioInput {
     names,
     { ...cluster, hosts, ha: { fencing: { order }, restart: restartPolicy(random), ...responses(random) } },
     LEASE_FAULTS,
+    (...of) => pick(random, [whileFencing, betweenTerms])(...of),
   );
 }
 
@@ -78,8 +79,14 @@ function withDependencies(random: Random, { vms }: Names, cluster: ClusterPlanIn
   return { ...cluster, vms: cluster.vms?.map((vm) => ({ ...vm, ...dependency() })) ?? [] };
 }
 
-function scenarioOf(random: Random, names: Names, cluster: ClusterPlanInput, kinds: readonly Fault[]): ScenarioInput {
-  const { hosts, operators } = names;
+function scenarioOf(
+  random: Random,
+  names: Names,
+  cluster: ClusterPlanInput,
+  kinds: readonly Fault[],
+  pointedFault: (random: Random, names: Names) => Timed,
+): ScenarioInput {
+  const { hosts } = names;
   const moment = (): readonly [number, number] => {
     const at = seconds(10 + random() * (HEAL_AT - 30));
     return [at, seconds(Math.min(HEAL_AT - 1, at + 1 + random() * 50))];
@@ -88,25 +95,7 @@ function scenarioOf(random: Random, names: Names, cluster: ClusterPlanInput, kin
     const [at, until] = moment();
     return pick(random, kinds)(random, names, at, until, index);
   }).flat();
-  const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, (): Timed => {
-    const when = pick(random, [
-      'availability Fencing',
-      'gets the order',
-      'availability Fenced',
-      'by proof',
-      'StartFailed',
-    ]);
-    const [host, operator] = [pick(random, hosts), pick(random, operators)];
-    const actions: ActionInput[] = [
-      { do: 'killOperator', operator },
-      { do: 'pauseOperator', operator },
-      { do: 'powerOn', host },
-      { do: 'powerOff', host },
-      { do: 'killAgent', host },
-      { do: 'resumeHost', host },
-    ];
-    return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
-  });
+  const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, () => pointedFault(random, names));
   const healed: Timed = { at: HEAL_AT, do: 'healAll' };
   const isLost = random() < 0.4;
   const switchedOn = SWITCHED_ON_AT.filter((at) => !isLost || at < LOSS_AT).flatMap((at) =>
@@ -128,6 +117,52 @@ function scenarioOf(random: Random, names: Names, cluster: ClusterPlanInput, kin
       events: [...pointed, ...inOrder([...faults, healed, ...switchedOn, ...loss])],
     },
   };
+}
+
+/** A fault within a second of a moment in which a host is being fenced, or its VMs are being started. */
+function whileFencing(random: Random, { hosts, operators }: Names): Timed {
+  const when = pick(random, [
+    'availability Fencing',
+    'gets the order',
+    'availability Fenced',
+    'by proof',
+    'StartFailed',
+  ]);
+  const [host, operator] = [pick(random, hosts), pick(random, operators)];
+  const actions: ActionInput[] = [
+    { do: 'killOperator', operator },
+    { do: 'pauseOperator', operator },
+    { do: 'powerOn', host },
+    { do: 'powerOff', host },
+    { do: 'killAgent', host },
+    { do: 'resumeHost', host },
+  ];
+  return { when, after: wholeNumber(random, 0, 500) / 1000, ...pick(random, actions) };
+}
+
+/** The same when a term of a lease on storage ends, when the next begins, and when others act on it: words and writes of one land in the other. */
+function betweenTerms(random: Random, { hosts, operators }: Names): Timed {
+  const when = pick(random, [
+    '(StorageLeaseLapsed)',
+    'had lapsed, and the host serves again',
+    '(AwaitsStorage)',
+    'by proof',
+  ]);
+  const [host, operator] = [pick(random, hosts), pick(random, operators)];
+  const actions: ActionInput[] = [
+    { do: 'pauseAgent', host },
+    { do: 'killAgent', host },
+    { do: 'killLibvirtd', host },
+    { do: 'killKeeper', host },
+    { do: 'pauseHost', host },
+    { do: 'cutApi', client: host },
+    { do: 'slowApi', client: host, seconds: random() * 5 },
+    { do: 'loseAnswers', client: host, share: random() },
+    { do: 'staleCaches', client: host, seconds: random() * 15 },
+    { do: 'staleCaches', client: operator, seconds: random() * 30, ...(random() < 0.5 && { kinds: ['hosts'] }) },
+    { do: 'killOperator', operator },
+  ];
+  return { when, after: seconds(random() * 2), ...pick(random, actions) };
 }
 
 const cutOff: Fault = (random, { hosts }, at, until) => {
@@ -233,9 +268,10 @@ const COMMON: readonly Fault[] = [
 
 const HA_FAULTS: readonly Fault[] = [...COMMON, lostDatastore, bmcFault, bmcFault, bmcFault];
 
-/** A host that has lost its storage for long enough serves again in the next term of its boot. */
-const storageFault: Fault = (random, { hosts }, at, until) => {
+/** A host that has lost its storage for long enough serves again in the next term of its boot. Most losses last about as long as a lease does. */
+const storageFault: Fault = (random, { hosts }, at, latest) => {
   const host = pick(random, hosts);
+  const until = random() < 0.7 ? seconds(Math.min(HEAL_AT - 1, at + 12 + random() * 8)) : latest;
   const how: ActionInput =
     random() < 0.5
       ? { do: 'loseDatastore', datastore: 'shared', host }
