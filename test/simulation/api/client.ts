@@ -25,6 +25,8 @@ import { openWatch } from './watch.ts';
 
 /** As the real client's default. */
 const TIMEOUT_MS = 15_000;
+/** How soon TCP sends again what was not acknowledged. */
+const RETRANSMIT_MS = 200;
 
 export interface ClientOptions {
   readonly server: ApiServer;
@@ -176,17 +178,18 @@ export class SimulatedClient implements KubeApi {
     };
     const timer = process.clock.setTimeout(() => fail('Timeout'), timeoutMs);
     const sentUntilMs = timeline.nowMs + timeoutMs;
+    // What a link drops is sent again, each time after twice as long, as TCP does: it arrives some time after the link is mended.
+    const transmit = (arrive: () => void, againMs = RETRANSMIT_MS) => {
+      if (link.faults.state === 'Refused') return process.deliver(() => fail('Unreachable'));
+      if (link.faults.state === 'Open') return arrive();
+      if (!process.isDead && timeline.nowMs < sentUntilMs) timeline.after(againMs, () => transmit(arrive, 2 * againMs));
+    };
     const back = (how: () => void) => {
-      timeline.after(link.halfTripMs(), () => {
-        if (link.faults.state === 'Open') process.deliver(() => settle(how));
-        else if (link.faults.state === 'Refused') process.deliver(() => fail('Unreachable'));
-      });
+      timeline.after(link.halfTripMs(), () => transmit(() => process.deliver(() => settle(how))));
     };
     const arrive = () => {
-      if (process.isDead && !isWrite) return;
-      if (link.faults.state === 'Refused') return process.deliver(() => fail('Unreachable'));
       // The server has been told how long the client waits: it does nothing for one that has gone.
-      if (link.faults.state === 'Dropped' || timeline.nowMs >= sentUntilMs) return;
+      if (timeline.nowMs >= sentUntilMs || (process.isDead && !isWrite)) return;
       if (isWrite && link.failsWrite()) {
         const error = new KubeError({ code: 500, reason: 'InternalError', message: `${what}: etcd did not answer` });
         return back(() => reject(error));
@@ -202,7 +205,7 @@ export class SimulatedClient implements KubeApi {
     if (signals.some((signal) => signal.aborted)) onAbort();
     else {
       for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true });
-      timeline.after(link.halfTripMs(), arrive);
+      timeline.after(link.halfTripMs(), () => transmit(arrive));
     }
     return promise;
   }
