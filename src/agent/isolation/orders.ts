@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { HostIsolation } from '../../api/host.ts';
+import { HostIsolation } from '../../api/host-isolation.ts';
 import { isSystemError, writeFileDurably } from '../../host/index.ts';
 
 /** What an agent does that is cut off, as the operator has told it last; kept where an agent that starts without the API server finds it. */

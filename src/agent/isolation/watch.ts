@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Gauge } from 'prom-client';
-import type { Host, HostIsolation } from '../../api/host.ts';
+import type { Host } from '../../api/host.ts';
+import type { HostIsolation } from '../../api/host-isolation.ts';
 import { type Isolation, type IsolationStop, nextIsolation } from '../../core/ha/isolation.ts';
 import type { EventRecorder, SharedInformer } from '../../kube/index.ts';
 import type { Clock, ConditionInput, Metrics } from '../../runtime/index.ts';

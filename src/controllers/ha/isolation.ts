@@ -1,4 +1,5 @@
-import { Host, type HostIsolation } from '../../api/host.ts';
+import { Host } from '../../api/host.ts';
+import type { HostIsolation } from '../../api/host-isolation.ts';
 import { peersOf } from '../../core/ha/isolation.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import type { ObjectKey } from '../../kube/index.ts';

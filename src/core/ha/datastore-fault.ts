@@ -1,5 +1,6 @@
 import type { HAPolicySpec } from '../../api/ha-policy.ts';
-import type { DatastoreLossReason, Host } from '../../api/host.ts';
+import type { Host } from '../../api/host.ts';
+import type { DatastoreLossReason } from '../../api/host-storage.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import { isSilent } from '../model/read-host.ts';

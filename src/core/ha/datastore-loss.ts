@@ -1,4 +1,4 @@
-import type { DatastoreLossReason } from '../../api/host.ts';
+import type { DatastoreLossReason } from '../../api/host-storage.ts';
 
 /** A datastore that a host has lost. Times in Unix time, milliseconds. */
 export interface DatastoreLoss {

@@ -1,4 +1,5 @@
-import { type Host, type HostStatus, MAX_BLOCKED } from '../../api/host.ts';
+import type { Host, HostStatus } from '../../api/host.ts';
+import { MAX_BLOCKED } from '../../api/host-evacuation.ts';
 import type { Migration, MigrationFailure } from '../../api/migration.ts';
 import { retryAtMs } from '../migration/retry.ts';
 import { nameOf } from '../model/names.ts';

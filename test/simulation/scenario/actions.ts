@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DatastoreLossReason } from '../../../src/api/host.ts';
+import { DatastoreLossReason } from '../../../src/api/host-storage.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { isJson } from '../api/field-set.ts';

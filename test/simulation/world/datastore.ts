@@ -1,4 +1,4 @@
-import type { DatastoreLossReason } from '../../../src/api/host.ts';
+import type { DatastoreLossReason } from '../../../src/api/host-storage.ts';
 
 /** How a host has lost a datastore. */
 export interface DatastoreFaultOnHost {

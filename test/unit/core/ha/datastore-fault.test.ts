@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../../../src/api/cluster.ts';
 import { HAPolicy } from '../../../../src/api/ha-policy.ts';
-import { type DatastoreLossReason, Host } from '../../../../src/api/host.ts';
+import { Host } from '../../../../src/api/host.ts';
+import type { DatastoreLossReason } from '../../../../src/api/host-storage.ts';
 import {
   type DatastoreFaultInput,
   datastoreFaultOf,
