@@ -1,32 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../../src/api/host.ts';
 import type { VirtualMachine } from '../../src/api/virtual-machine.ts';
-import { guestVM, Story } from './story.ts';
+import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
+import { HaStory, onHosts } from './ha-story.ts';
+import type { Story } from './story.ts';
 
+let ha: HaStory;
 let story: Story;
 
 beforeAll(async () => {
-  story = await Story.open();
-  await story.hostsReady();
-  await story.apply({
-    apiVersion: 'drover.dev/v1alpha1',
-    kind: 'HAPolicy',
-    metadata: { name: 'datastores' },
-    spec: {},
-  });
-  await patch('cluster', 'lab', { ha: { enabled: true, policyName: 'datastores' } });
+  ha = await HaStory.open('datastores', { policy: {} });
+  story = ha.story;
 });
-
-afterAll(async () => {
-  await patch('cluster', 'lab', { ha: { enabled: false, policyName: null } });
-  await story.kubectl(['delete', 'hapolicy', 'datastores']);
-  await story.cleanUp();
-  await story.close();
-});
-
-async function patch(kind: string, name: string, spec: object): Promise<void> {
-  await story.kubectl(['patch', kind, name, '--type=merge', '-p', JSON.stringify({ spec })]);
-}
+afterAll(async () => await ha.close());
 
 const storageOf = ({ status }: VirtualMachine) => status?.conditions.find(({ type }) => type === 'StorageReachable');
 
@@ -40,9 +26,7 @@ describe('a VM whose host alone has lost the datastore', () => {
   let host = '';
 
   it('runs on, and says what it waits for, where the policy asks for nothing', async () => {
-    await story.apply(guestVM('stored'));
-    host = (await story.running('stored')).status?.host ?? '';
-    await story.says(host, 'stored', /counter=/);
+    host = await ha.counting('stored');
     await story.lab.loseDatastore(host);
     await sees(host, false);
     const told = await story.vmWhen('stored', 'to tell of the loss', (vm) => storageOf(vm)?.status === 'False');
@@ -60,23 +44,64 @@ describe('a VM whose host alone has lost the datastore', () => {
   });
 
   it('is stopped there and runs elsewhere, by the word of its host, where the policy asks for it', async () => {
-    await patch('hapolicy', 'datastores', { datastoreFault: { action: 'Restart' } });
+    await ha.patchPolicy({ datastoreFault: { action: 'Restart' } });
     await story.lab.loseDatastore(host);
-    const { status } = await story.vmWhen(
-      'stored',
-      `to run elsewhere than on ${host}`,
-      (vm) => vm.status?.phase === 'Running' && vm.status.host !== host && Boolean(vm.status.lastFailover?.runningAt),
-    );
+    const { status } = await ha.movedFrom('stored', host);
     expect(status?.lastFailover).toMatchObject({ from: host, to: status?.host, proof: 'HostConfirmed' });
-    expect((await story.domains()).filter(({ domain }) => domain === 'default_stored')).toEqual([
-      { host: status?.host, domain: 'default_stored' },
-    ]);
-    const { verdict } = await story.booted('stored', [host, status?.host ?? ''], 2);
-    expect(verdict).toEqual({ ok: true });
+    await ha.hadOneOwner('stored', [host, status?.host ?? ''], 2);
     // It is well but for that datastore, and nobody fences it.
     const seen = await story.when(Host, { name: host }, 'to be online', (each) => each.status !== undefined);
     expect(seen.status?.availability).toMatchObject({ state: 'Online', reason: 'Alive' });
     await story.lab.bringDatastoreBack(host);
     await sees(host, true);
+  });
+});
+
+describe('a VM whose host has lost all paths to the datastore', () => {
+  const host = 'host-1';
+  const labHost = () => story.lab.host(host);
+
+  beforeAll(async () => {
+    await ha.patchPolicy({ datastoreFault: { action: 'Restart', delaySeconds: 0, allPathsDownSeconds: 15 } });
+    await labHost().addDatastorePaths();
+    await sees(host, true);
+  });
+  afterAll(async () => await labHost().removeDatastorePaths());
+
+  const isLost = async () => {
+    const told = await story.vmWhen('paths', 'to tell of the loss', (vm) => storageOf(vm)?.status === 'False');
+    expect(storageOf(told)?.reason).toBe('AllPathsDown');
+  };
+
+  it('goes on where it was when they are back in time', async () => {
+    await ha.counting('paths', onHosts(host));
+    await ha.patch('vm', 'paths', { hostSelector: null });
+    await labHost().cutDatastorePaths();
+    await isLost();
+    await labHost().mendDatastorePaths();
+    await sees(host, true);
+    await story.vmWhen('paths', 'to see its storage', (vm) => storageOf(vm)?.status === 'True');
+    expect((await story.vm('paths')).status).toMatchObject({ phase: 'Running', host, epoch: 1 });
+    await ha.hadOneOwner('paths', [host], 1);
+  });
+
+  it('runs nowhere else while its QEMU hangs in the datastore and cannot be killed, and elsewhere when that is over', async () => {
+    await labHost().cutDatastorePaths();
+    await isLost();
+    await story.when(
+      VirtualMachineInstance,
+      { namespace: 'default', name: 'paths' },
+      'to be stopped',
+      ({ spec }) => spec.powerState === 'Off',
+    );
+    // It has been killed by then, and is not gone.
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    expect((await story.instance('paths')).spec).toMatchObject({ host, epoch: 1 });
+    expect((await story.domains()).filter((each) => each.domain === 'default_paths' && each.host !== host)).toEqual([]);
+    expect(labHost().hasPower()).toBe(true);
+    await labHost().mendDatastorePaths();
+    const { status } = await ha.movedFrom('paths', host);
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'HostConfirmed' });
+    await ha.hadOneOwner('paths', [host, status?.host ?? ''], 2);
   });
 });

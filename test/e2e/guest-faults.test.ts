@@ -1,40 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VirtualMachineInstance } from '../../src/api/virtual-machine-instance.ts';
 import { run } from '../lab/run.ts';
-import { guestVM, Story } from './story.ts';
+import { HaStory } from './ha-story.ts';
+import type { Story } from './story.ts';
 
+let ha: HaStory;
 let story: Story;
 
 beforeAll(async () => {
-  story = await Story.open();
-  await story.hostsReady();
-  await story.apply({
-    apiVersion: 'drover.dev/v1alpha1',
-    kind: 'HAPolicy',
-    metadata: { name: 'attentive' },
-    spec: { vmFault: { action: 'Reboot', heartbeatTimeoutSeconds: 5, ioQuietSeconds: 6, minUptimeSeconds: 0 } },
-  });
-  await patch('cluster', 'lab', { ha: { enabled: true, policyName: 'attentive' } });
+  const vmFault = { action: 'Reboot', heartbeatTimeoutSeconds: 5, ioQuietSeconds: 6, minUptimeSeconds: 0 };
+  ha = await HaStory.open('attentive', { policy: { vmFault } });
+  story = ha.story;
 });
-afterAll(async () => {
-  await patch('cluster', 'lab', { ha: { enabled: false, policyName: null } });
-  await story.kubectl(['delete', 'hapolicy', 'attentive']);
-  await story.cleanUp();
-  await story.close();
-});
-
-async function patch(kind: string, name: string, spec: object): Promise<void> {
-  await story.kubectl(['patch', kind, name, '--type=merge', '-p', JSON.stringify({ spec })]);
-}
+afterAll(async () => await ha.close());
 
 /** Boots a guest and waits until it counts and its tools are connected. @returns its host */
 async function counting(name: string): Promise<string> {
-  await story.apply(guestVM(name));
-  const { status } = await story.vmWhen(name, 'to run with its tools', (vm) =>
+  const host = await ha.counting(name);
+  await story.vmWhen(name, 'to run with its tools', (vm) =>
     (vm.status?.conditions ?? []).some(({ type, status: value }) => type === 'GuestToolsConnected' && value === 'True'),
   );
-  await story.says(status?.host ?? '', name, /counter=/);
-  return status?.host ?? '';
+  return host;
 }
 
 /** What a person in the guest would type; whether the guest can still answer is no matter. */
@@ -58,8 +44,7 @@ describe('a guest that fails', () => {
       epoch: before.status?.epoch,
       actedAt: [expect.any(String)],
     });
-    const { verdict } = await story.booted('hangs', [host], 2);
-    expect(verdict).toEqual({ ok: true });
+    await ha.hadOneOwner('hangs', [host], 2);
     const after = await story.vmWhen('hangs', 'to be ready again', ({ status }) =>
       (status?.conditions ?? []).some(({ type, status: value }) => type === 'Ready' && value === 'True'),
     );
@@ -68,7 +53,7 @@ describe('a guest that fails', () => {
   });
 
   it('by a panic is started on another host, when its policy says so, and has one owner all the time', async () => {
-    await patch('hapolicy', 'attentive', { vmFault: { action: 'Restart' } });
+    await ha.patchPolicy({ vmFault: { action: 'Restart' } });
     const from = await counting('panics');
     const before = await story.vm('panics');
     await story.when(
@@ -85,10 +70,6 @@ describe('a guest that fails', () => {
       epoch: (before.status?.epoch ?? 0) + 1,
       lastFault: { reason: 'GuestPanicked', action: 'Restart', host: from, epoch: before.status?.epoch },
     });
-    const { verdict } = await story.booted('panics', [from, status?.host ?? ''], 2);
-    expect(verdict).toEqual({ ok: true });
-    expect((await story.domains()).filter(({ domain }) => domain === 'default_panics')).toEqual([
-      { host: status?.host, domain: 'default_panics' },
-    ]);
+    await ha.hadOneOwner('panics', [from, status?.host ?? ''], 2);
   });
 });

@@ -1,29 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Cluster } from '../../src/api/cluster.ts';
 import { Host } from '../../src/api/host.ts';
 import { Migration } from '../../src/api/migration.ts';
-import type { VirtualMachine } from '../../src/api/virtual-machine.ts';
-import { guestVM, Story } from './story.ts';
+import { HaStory, onHosts } from './ha-story.ts';
+import type { Story } from './story.ts';
 
+let ha: HaStory;
 let story: Story;
 
 beforeAll(async () => {
-  story = await Story.open();
-  await story.hostsReady();
   // A BMC that does not answer need not be waited for so long.
-  await story.apply({
-    apiVersion: 'drover.dev/v1alpha1',
-    kind: 'HAPolicy',
-    metadata: { name: 'hasty' },
-    spec: { fencing: { timeoutSeconds: 8 } },
-  });
-  await patch('cluster', 'lab', { ha: { enabled: true, policyName: 'hasty' } });
+  ha = await HaStory.open('hasty', { policy: { fencing: { timeoutSeconds: 8 } } });
+  story = ha.story;
 });
-afterAll(async () => {
-  await patch('cluster', 'lab', { ha: { enabled: false, policyName: null } });
-  await story.kubectl(['delete', 'hapolicy', 'hasty']);
-  await story.cleanUp();
-  await story.close();
-});
+afterAll(async () => await ha.close());
 
 // What a test has broken, it mends; the next one begins with three hosts that can be fenced.
 beforeEach(async () => {
@@ -36,46 +26,18 @@ beforeEach(async () => {
   await story.hostsReady();
 });
 
-async function patch(kind: string, name: string, spec: object): Promise<void> {
-  await story.kubectl(['patch', kind, name, '--type=merge', '-p', JSON.stringify({ spec })]);
-}
-
-/** Boots a guest and waits until it counts. @returns its host */
-async function counting(name: string, spec: object = {}): Promise<string> {
-  await story.apply(guestVM(name, spec));
-  const { status } = await story.running(name);
-  await story.says(status?.host ?? '', name, /counter=/);
-  return status?.host ?? '';
-}
-
-async function movedFrom(name: string, host: string): Promise<VirtualMachine> {
-  return await story.vmWhen(name, `to run elsewhere than on ${host}`, ({ status }) => {
-    return status?.phase === 'Running' && status.host !== host && status.lastFailover?.runningAt !== undefined;
-  });
-}
-
-/** That the guest went on from what it had written last, and nobody else wrote to its disk meanwhile. */
-async function hadOneOwner(name: string, hosts: readonly string[], boots: number): Promise<void> {
-  const { verdict } = await story.booted(name, hosts, boots);
-  expect(verdict).toEqual({ ok: true });
-}
-
-async function stateWhen(host: string, reason: string) {
-  const seen = await story.when(Host, { name: host }, `to be ${reason}`, ({ status }) => {
-    return status?.availability?.reason === reason;
-  });
-  return seen.status?.availability;
-}
+/** How a host stands, as soon as it is for that reason. */
+const stateWhen = async (host: string, reason: string) => (await ha.hostWhen(host, { reason })).status?.availability;
 
 describe('VMs of a host', () => {
   it('that loses its power run elsewhere within seconds, and are protected there again', async () => {
-    const from = await counting('ha-power');
+    const from = await ha.counting('ha-power');
     expect((await story.vm('ha-power')).status?.conditions).toContainEqual(
       expect.objectContaining({ type: 'HAProtected', status: 'True' }),
     );
     const killedAt = Date.now();
     await story.lab.killHost(from);
-    const { status } = await movedFrom('ha-power', from);
+    const { status } = await ha.movedFrom('ha-power', from);
     const to = status?.host ?? '';
     const failover = status?.lastFailover;
     expect(failover).toMatchObject({ from, to, proof: 'BMC' });
@@ -84,15 +46,12 @@ describe('VMs of a host', () => {
       Date.parse(at ?? ''),
     );
     expect([killedAt, ...times]).toEqual([killedAt, ...times].toSorted((a, b) => a - b));
-    await hadOneOwner('ha-power', [from, to], 2);
+    await ha.hadOneOwner('ha-power', [from, to], 2);
     await story.lab.powerOn(from);
     await story.hostsReady();
     // What is back finds another placement than it knew, and leaves it alone.
     await stateWhen(from, 'Alive');
-    expect((await story.domains()).filter(({ domain }) => domain === 'default_ha-power')).toEqual([
-      { host: to, domain: 'default_ha-power' },
-    ]);
-    await hadOneOwner('ha-power', [from, to], 2);
+    await ha.hadOneOwner('ha-power', [from, to], 2);
     await story.kubectl(['delete', 'vm', 'ha-power', '--wait=false']);
   });
 
@@ -101,39 +60,37 @@ describe('VMs of a host', () => {
     ['IPMI', 'host-2'],
   ])('that hangs run elsewhere once its BMC (%s) has cut the power', async (type, from) => {
     const name = `ha-hang-${type.toLowerCase()}`;
-    await counting(name, {
-      hostSelector: { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [from, 'host-3'] }] },
-    });
+    await ha.counting(name, onHosts(from, 'host-3'));
     const before = (await story.vm(name)).status?.host ?? '';
     await story.lab.freeze(before);
-    const { status } = await movedFrom(name, before);
+    const { status } = await ha.movedFrom(name, before);
     expect(status?.lastFailover).toMatchObject({ from: before, proof: 'BMC' });
     expect(await stateWhen(before, 'PoweredOff')).toMatchObject({
       state: 'Fenced',
       fence: { method: 'BMC', attempts: 1 },
     });
     expect(story.lab.host(before).hasPower()).toBe(false);
-    await hadOneOwner(name, [before, status?.host ?? ''], 2);
+    await ha.hadOneOwner(name, [before, status?.host ?? ''], 2);
     await story.lab.heal(before);
     await story.lab.powerOn(before);
     await story.kubectl(['delete', 'vm', name, '--wait=false']);
   });
 
   it('that is cut off run elsewhere, and nothing of them is left when it is back', async () => {
-    const from = await counting('ha-cut');
+    const from = await ha.counting('ha-cut');
     await story.lab.cut(from);
-    const { status } = await movedFrom('ha-cut', from);
+    const { status } = await ha.movedFrom('ha-cut', from);
     expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
-    await hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
     await story.lab.heal(from);
     await story.lab.powerOn(from);
     await stateWhen(from, 'Alive');
-    await hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-cut', [from, status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-cut', '--wait=false']);
   });
 
   it('whose agent alone dies run on, however long that lasts', async () => {
-    const host = await counting('ha-agent');
+    const host = await ha.counting('ha-agent');
     await story.lab.stopAgent(host, 'killed');
     await stateWhen(host, 'AgentNotResponding');
     await new Promise((resolve) => setTimeout(resolve, 12_000));
@@ -142,32 +99,66 @@ describe('VMs of a host', () => {
     expect((await story.instance('ha-agent')).spec).toMatchObject({ host, epoch: 1 });
     await story.lab.startAgent(host);
     await stateWhen(host, 'Alive');
-    await hadOneOwner('ha-agent', [host], 1);
+    await ha.hadOneOwner('ha-agent', [host], 1);
     await story.kubectl(['delete', 'vm', 'ha-agent', '--wait=false']);
   });
 
   it('whose BMC does not answer wait for an administrator, and run elsewhere when one has confirmed it', async () => {
-    const from = await counting('ha-manual');
+    const from = await ha.counting('ha-manual');
     await story.lab.unplugBmc(from);
     await story.lab.killHost(from);
     const failed = await stateWhen(from, 'FencingFailed');
     expect(failed?.message).toContain('could not be powered off');
     expect((await story.instance('ha-manual')).spec.host).toBe(from);
     await story.kubectl(['annotate', 'host', from, `drover.dev/confirm-fenced=${failed?.bootID}`]);
-    const { status } = await movedFrom('ha-manual', from);
+    const { status } = await ha.movedFrom('ha-manual', from);
     expect(status?.lastFailover).toMatchObject({ from, proof: 'Administrator' });
     await story.lab.plugBmc(from);
     await story.kubectl(['annotate', 'host', from, 'drover.dev/confirm-fenced-']);
     await story.lab.powerOn(from);
-    await hadOneOwner('ha-manual', [from, status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-manual', [from, status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-manual', '--wait=false']);
   });
 
+  it('that is back before it could be fenced run on there, and nobody fences it for that any more', async () => {
+    const host = await ha.counting('ha-back');
+    await story.lab.unplugBmc(host);
+    await story.lab.cut(host);
+    await stateWhen(host, 'FencingFailed');
+    await story.lab.heal(host);
+    await stateWhen(host, 'Alive');
+    await story.lab.plugBmc(host);
+    // Longer than the next attempt was to wait.
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    expect(story.lab.host(host).hasPower()).toBe(true);
+    expect((await story.instance('ha-back')).spec).toMatchObject({ host, epoch: 1 });
+    await ha.hadOneOwner('ha-back', [host], 1);
+    await story.kubectl(['delete', 'vm', 'ha-back', '--wait=false']);
+  });
+
+  it('that is cut off together with another one run on: that is the network, and nobody is fenced', async () => {
+    const host = await ha.counting('ha-network');
+    const other = story.lab.hosts.map(({ name }) => name).find((name) => name !== host) ?? '';
+    await Promise.all([host, other].map((name) => story.lab.cut(name)));
+    const silent = await Promise.all([host, other].map((name) => stateWhen(name, 'TooManySilent')));
+    expect(silent.map((each) => each?.fence?.bootID === each?.bootID)).toEqual([false, false]);
+    const cluster = await story.when(Cluster, { name: 'lab' }, 'to say so', ({ status }) =>
+      Boolean(status?.conditions.some(({ type, reason }) => type === 'HAReady' && reason === 'HostsSilent')),
+    );
+    expect(cluster.status?.conditions.find(({ type }) => type === 'HAReady')?.message).toContain(host);
+    await Promise.all([host, other].map((name) => story.lab.heal(name)));
+    await Promise.all([host, other].map((name) => stateWhen(name, 'Alive')));
+    expect([host, other].map((name) => story.lab.host(name).hasPower())).toEqual([true, true]);
+    expect((await story.instance('ha-network')).spec).toMatchObject({ host, epoch: 1 });
+    await ha.hadOneOwner('ha-network', [host], 1);
+    await story.kubectl(['delete', 'vm', 'ha-network', '--wait=false']);
+  });
+
   it('that dies while it is moved to another host is settled there first, and runs on one of them', async () => {
-    const from = await counting('ha-moving');
+    const from = await ha.counting('ha-moving');
     const to = from === 'host-1' ? 'host-2' : 'host-1';
     // It takes a minute.
-    await patch('cluster', 'lab', { migration: { bandwidth: '2Mi' } });
+    await ha.patch('cluster', 'lab', { migration: { bandwidth: '2Mi' } });
     const id = { namespace: 'default', name: 'half-way' };
     await story.apply({
       apiVersion: 'drover.dev/v1alpha1',
@@ -180,33 +171,32 @@ describe('VMs of a host', () => {
       (status?.incomingMigrations ?? []).some(({ domain }) => domain === 'Receiving'),
     );
     await story.lab.killHost(from);
-    const { status } = await movedFrom('ha-moving', from);
+    const { status } = await ha.movedFrom('ha-moving', from);
     expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
     const { status: end } = await story.when(Migration, id, 'to be over', (each) => each.status?.phase === 'Failed');
     expect(end?.failures).toEqual([
       { reason: 'SourceLost', message: `Host ${from} is off (BMC), and ${to} has no copy: the VM has stopped.` },
     ]);
-    await patch('cluster', 'lab', { migration: { bandwidth: null } });
+    await ha.patch('cluster', 'lab', { migration: { bandwidth: null } });
     await story.lab.powerOn(from);
-    await hadOneOwner('ha-moving', [from, status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-moving', [from, status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-moving', '--wait=false']);
   });
 
   it('that dies together with the operator run elsewhere when another one leads', async () => {
-    const from = await counting('ha-leader');
+    const from = await ha.counting('ha-leader');
     await story.lab.stopOperator('killed');
     await story.lab.killHost(from);
     await story.lab.startOperator();
-    const { status } = await movedFrom('ha-leader', from);
+    const { status } = await ha.movedFrom('ha-leader', from);
     expect(status?.lastFailover).toMatchObject({ from, proof: 'BMC' });
     await story.lab.powerOn(from);
-    await hadOneOwner('ha-leader', [from, status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-leader', [from, status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-leader', '--wait=false']);
   });
 });
 
 describe('a restart that does not succeed at once', () => {
-  const pinned = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['host-1'] }] };
   /** Takes the name of a VM's domain on a host, so that the VM cannot be started there. */
   const occupy = async (host: string, name: string) => {
     const os = '<os><type>hvm</type></os>';
@@ -219,15 +209,15 @@ describe('a restart that does not succeed at once', () => {
   };
   /** Boots a guest on host-1, which may run on the others as well from then on. */
   const onFirst = async (name: string, spec: object = {}) => {
-    await counting(name, { hostSelector: pinned, ...spec });
-    await patch('vm', name, { hostSelector: null });
+    await ha.counting(name, { ...onHosts('host-1'), ...spec });
+    await ha.patch('vm', name, { hostSelector: null });
     await story.vmWhen(name, 'to be protected', ({ status }) =>
       Boolean(status?.conditions.some(({ type, status: is }) => type === 'HAProtected' && is === 'True')),
     );
   };
 
   it('is made on the next host, and after the last attempt waits until it is asked for', async () => {
-    await patch('hapolicy', 'hasty', { restart: { maxAttempts: 2 } });
+    await ha.patchPolicy({ restart: { maxAttempts: 2 } });
     await onFirst('ha-refused');
     await occupy('host-2', 'ha-refused');
     await occupy('host-3', 'ha-refused');
@@ -245,15 +235,15 @@ describe('a restart that does not succeed at once', () => {
       expect(text).toMatch(/Hosts that failed to start it, the first attempt first:\n {2}host-[23] {2}DomainNameTaken/);
       await free('host-3', 'ha-refused');
       await story.kubectl(['annotate', 'vm', 'ha-refused', `drover.dev/restartedAt=${Date.now()}`]);
-      const moved = await movedFrom('ha-refused', 'host-1');
+      const moved = await ha.movedFrom('ha-refused', 'host-1');
       expect(moved.status).toMatchObject({ host: 'host-3', lastFailover: { from: 'host-1', proof: 'BMC' } });
       expect(moved.status?.recovery).toBeUndefined();
     } finally {
       await free('host-2', 'ha-refused');
-      await patch('hapolicy', 'hasty', { restart: { maxAttempts: 5 } });
+      await ha.patchPolicy({ restart: { maxAttempts: 5 } });
       await story.lab.powerOn('host-1');
     }
-    await hadOneOwner('ha-refused', ['host-1', 'host-3'], 2);
+    await ha.hadOneOwner('ha-refused', ['host-1', 'host-3'], 2);
     await story.kubectl(['delete', 'vm', 'ha-refused', '--wait=false']);
   });
 
@@ -261,20 +251,20 @@ describe('a restart that does not succeed at once', () => {
     await onFirst('ha-base', { ha: { restartPriority: 'Lowest' } });
     await onFirst('ha-web', { ha: { restartPriority: 'Highest', dependsOn: [{ name: 'ha-base' }] } });
     await story.lab.killHost('host-1');
-    const base = await movedFrom('ha-base', 'host-1');
-    const web = await movedFrom('ha-web', 'host-1');
+    const base = await ha.movedFrom('ha-base', 'host-1');
+    const web = await ha.movedFrom('ha-web', 'host-1');
     expect(Date.parse(web.status?.lastFailover?.decidedAt ?? '')).toBeGreaterThanOrEqual(
       Date.parse(base.status?.lastFailover?.runningAt ?? ''),
     );
     await story.lab.powerOn('host-1');
-    await hadOneOwner('ha-web', ['host-1', web.status?.host ?? ''], 2);
+    await ha.hadOneOwner('ha-web', ['host-1', web.status?.host ?? ''], 2);
     await story.kubectl(['delete', 'vm', 'ha-base', 'ha-web', '--wait=false']);
   });
 });
 
 describe('when the API server is away from all', () => {
   it('nobody is fenced, and all goes on', async () => {
-    const host = await counting('ha-outage');
+    const host = await ha.counting('ha-outage');
     await story.lab.controlPlane.apiServer.kill();
     await new Promise((resolve) => setTimeout(resolve, 15_000));
     await story.lab.controlPlane.apiServer.start();
@@ -285,6 +275,6 @@ describe('when the API server is away from all', () => {
       expect(status?.availability?.fence?.bootID).not.toBe(status?.bootID);
     }
     expect((await story.running('ha-outage')).status).toMatchObject({ host, epoch: 1 });
-    await hadOneOwner('ha-outage', [host], 1);
+    await ha.hadOneOwner('ha-outage', [host], 1);
   });
 });

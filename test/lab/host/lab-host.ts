@@ -127,6 +127,52 @@ export class LabHost {
     await this.run('mount', ['--bind', this.files.sharedDatastore, SHARED_DATASTORE_PATH]);
   }
 
+  /**
+   * From here on the host reaches the shared datastore by a file system of its own, whose paths can be cut. What was opened there before
+   * does not go that way. Ends with its power, or with `removeDatastorePaths`.
+   */
+  async addDatastorePaths(): Promise<void> {
+    await this.loseDatastore();
+    const options = 'allow_other,attr_timeout=0,entry_timeout=0,negative_timeout=0';
+    const mount = ['-f', '-o', options, '--enable-lock-forwarding', '--multithreaded'];
+    const record = await this.startProcess({
+      name: DATASTORE_PATHS,
+      command: 'sh',
+      args: [
+        ...['-c', `echo $$ >${PATHS_PID_FILE} && exec "$@"`, 'sh'],
+        ...['bindfs', ...mount, this.files.sharedDatastore, SHARED_DATASTORE_PATH],
+      ],
+    });
+    await waitUntilReady(
+      record,
+      async () => {
+        const type = await this.run('stat', ['--file-system', '--format=%T', SHARED_DATASTORE_PATH]);
+        return type.startsWith('fuse') ? { ready: true, value: undefined } : { ready: false, because: `it is ${type}` };
+      },
+      { timeoutMs: 10_000 },
+    );
+  }
+
+  /** All paths down: whoever reads or writes in the datastore waits, and cannot even be killed, until `mendDatastorePaths`. */
+  async cutDatastorePaths(): Promise<void> {
+    await this.#signalPaths('STOP');
+  }
+
+  async mendDatastorePaths(): Promise<void> {
+    await this.#signalPaths('CONT');
+  }
+
+  async removeDatastorePaths(): Promise<void> {
+    await this.#signalPaths('CONT');
+    await this.loseDatastore();
+    await this.bringDatastoreBack();
+    await this.stopProcess(DATASTORE_PATHS);
+  }
+
+  async #signalPaths(signal: 'STOP' | 'CONT'): Promise<void> {
+    await this.run('sh', ['-c', `kill -${signal} "$(cat ${PATHS_PID_FILE})"`]);
+  }
+
   /** Starts libvirtd unless it runs, and waits until it answers. */
   async startLibvirtd(): Promise<void> {
     const record = await this.startProcess({
@@ -207,6 +253,8 @@ export class LabHost {
 }
 
 const LIBVIRTD = 'libvirtd';
+const DATASTORE_PATHS = 'datastore-paths';
+const PATHS_PID_FILE = '/run/datastore-paths.pid';
 const LIBVIRTD_TIMEOUT_MS = 30_000;
 
 /** Brings a host up, or completes it, or finds it. The lab's bridge must be there (`createBridge`). */

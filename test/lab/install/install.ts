@@ -9,8 +9,9 @@ import { ensureQemuUser } from './users.ts';
 /** What does the lab need on a plain Debian 12? */
 const CONTROL_PLANE_PACKAGES = ['etcd-server', 'openssl'];
 
-/** libvirt's QEMU driver without its system services, QEMU, and what makes namespaces and cables. */
+/** libvirt's QEMU driver without its system services, QEMU, what makes namespaces and cables, and a file system that can hang. */
 const HOST_PACKAGES = [
+  'bindfs',
   'iproute2',
   'libvirt-clients',
   'libvirt-daemon',
