@@ -107,7 +107,7 @@ export function operatorControllers(
     reservations,
     inventories,
     ruleGroups,
-    heartbeats: new Heartbeats(informers.leases, clock),
+    heartbeats: new Heartbeats(informers.leases, informers.hosts, clock),
     agentClient: new ClientIdentity(fenced, clock),
     openDevice: open,
     askAgent: ask,
