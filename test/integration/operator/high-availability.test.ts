@@ -395,14 +395,10 @@ describe('a VM that is run elsewhere', () => {
     cluster,
     expect,
   }) => {
-    await cluster('circle');
-    const spec = (name: string) => ({
-      clusterName: 'circle',
-      hostSelector: { matchLabels: { of: 'circle' } },
-      ha: { dependsOn: [{ name }] },
-    });
-    await world.addVM('circle-a', spec('circle-b'));
-    await world.addVM('circle-b', spec('circle-a'));
+    const [h1 = ''] = await cluster('circle');
+    const on = (name: string) => ({ ha: { dependsOn: [{ name, readyWhen: 'GuestToolsConnected' }] } });
+    await runningOn('circle', 'circle-a', h1, on('circle-b'));
+    await runningOn('circle', 'circle-b', h1, on('circle-a'));
     for (const [name, other] of [
       ['circle-a', 'circle-b'],
       ['circle-b', 'circle-a'],
@@ -414,7 +410,7 @@ describe('a VM that is run elsewhere', () => {
     }
     await world.editVM('circle-b', { ha: { dependsOn: [] } });
     await world.vmWhen('circle-b', 'to depend on none', (vm) => conditionOf(vm, 'DependenciesReady') === undefined);
-    await world.vmWhen('circle-a', 'to wait for it', (vm) => {
+    await world.vmWhen('circle-a', 'to wait for its guest tools', (vm) => {
       return conditionOf(vm, 'DependenciesReady')?.reason === 'DependencyNotReady';
     });
   });
