@@ -111,7 +111,7 @@ export function operatorControllers(
     reservations,
     inventories,
     ruleGroups,
-    heartbeats: new Heartbeats(informers.leases, clock),
+    heartbeats: new Heartbeats(informers.leases, informers.hosts, clock),
     agentClient,
     openDevice: open,
     askAgent: ask,

@@ -1,10 +1,11 @@
+import type { Host } from '../../api/host.ts';
 import type { Heartbeat } from '../../core/ha/host-step.ts';
 import type { Clock, Lease, SharedInformer } from '../../kube/index.ts';
 import { hostsOfLease } from './lease.ts';
 
 interface Seen {
   readonly renewTime: string | undefined;
-  /** When this process saw it change last, or began to watch (monotonic, milliseconds). */
+  /** When this process saw it change last, or else the host first (monotonic, milliseconds). */
   readonly atMs: number;
   readonly isFirst: boolean;
   readonly durationMs: number;
@@ -20,10 +21,16 @@ export class Heartbeats {
   readonly #clock: Clock;
   readonly #begunMs: number;
   readonly #seen = new Map<string, Seen>();
+  /** When this process saw the Host first (monotonic, milliseconds). */
+  readonly #knownSinceMs = new Map<string, number>();
   /** Hosts that this process has called silent, whose agents have not spoken since. */
   readonly #silent = new Set<string>();
 
-  constructor(leases: SharedInformer<Lease>, clock: Clock) {
+  constructor(
+    leases: Pick<SharedInformer<Lease>, 'onChange'>,
+    hosts: Pick<SharedInformer<Host>, 'onChange'>,
+    clock: Clock,
+  ) {
     this.#clock = clock;
     this.#begunMs = clock.monotonicMs();
     leases.onChange(({ type, object }) => {
@@ -31,6 +38,10 @@ export class Heartbeats {
         if (type === 'deleted') this.#seen.delete(host);
         else this.#look(host, object);
       }
+    });
+    hosts.onChange(({ type, key }) => {
+      if (type === 'added') this.#knownSinceMs.set(key, clock.monotonicMs());
+      if (type === 'deleted') this.#knownSinceMs.delete(key);
     });
   }
 
@@ -65,10 +76,10 @@ export class Heartbeats {
     return { kind: 'NeverSeen', silentMs, oldMs };
   }
 
+  /** A host that is new is not late with its first lease: that comes after the Host, and by another watch. */
   #of(host: string): Seen {
-    return (
-      this.#seen.get(host) ?? { renewTime: undefined, atMs: this.#begunMs, isFirst: true, durationMs: DEFAULT_LEASE_MS }
-    );
+    const atMs = this.#knownSinceMs.get(host) ?? this.#begunMs;
+    return this.#seen.get(host) ?? { renewTime: undefined, atMs, isFirst: true, durationMs: DEFAULT_LEASE_MS };
   }
 
   #look(host: string, { spec }: Lease): void {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it as each } from 'vitest';
+import { afterAll, test as base, beforeAll, describe } from 'vitest';
 import { Cluster } from '../../../src/api/cluster.ts';
 import { API_VERSION } from '../../../src/api/common/names.ts';
 import { HAPolicy } from '../../../src/api/ha-policy.ts';
@@ -7,25 +7,31 @@ import { Migration } from '../../../src/api/migration.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { explainVM } from '../../../src/cli/explain/verb.ts';
+import { clusterFixture, LiveHosts } from './live-hosts.ts';
 import { conditionOf, World } from './world.ts';
 
 let world: World;
-const beating = new Map<string, NodeJS.Timeout>();
-const it = each.concurrent;
+let alive: LiveHosts;
+
+/** Tests that make Clusters of their own. */
+const it = base.extend<{ cluster: typeof makeCluster }>({
+  cluster: clusterFixture(makeCluster, () => alive),
+}).concurrent;
 
 beforeAll(async () => {
   world = await World.open('operator-admission');
   // It would have all hosts: it is older.
   await world.client.delete(Cluster, { name: 'lab' });
+  alive = new LiveHosts(world);
   world.startOperator();
 });
 afterAll(async () => {
-  for (const timer of beating.values()) clearInterval(timer);
+  await alive.close();
   await world.close();
 });
 
 /** A Cluster of its own, of hosts with 16 GiB. @returns names of its hosts */
-async function cluster(name: string, hosts: number, ha: object = {}): Promise<string[]> {
+async function makeCluster(name: string, hosts: number, ha: object = {}): Promise<string[]> {
   const names = Array.from({ length: hosts }, (_, index) => `${name}-${index + 1}`);
   const spec = { hostSelector: { matchLabels: { of: name } }, ha: { enabled: true, ...ha } };
   await world.create({ apiVersion: API_VERSION, kind: 'Cluster', metadata: { name }, spec }, Cluster);
@@ -36,10 +42,7 @@ async function cluster(name: string, hosts: number, ha: object = {}): Promise<st
 /** A host whose agent renews its lease until it is silenced. */
 async function boot(of: string, host: string): Promise<void> {
   await world.addHost(host, { bootID: 'boot-1' }, { labels: { of } });
-  beating.set(
-    host,
-    setInterval(() => void world.beat(host).catch(() => undefined), 1_000),
-  );
+  await alive.start(host, of);
 }
 
 async function edit(name: string, ha: object): Promise<void> {
@@ -63,7 +66,7 @@ const clusterWhen = async (name: string, what: string, holds: (object: Cluster) 
   await world.when(Cluster, name, what, holds);
 
 describe('a Cluster that keeps room for the failure of a host', () => {
-  it('holds a VM that would take it, says so, and starts it once there is more', async ({ expect }) => {
+  it('holds a VM that would take it, says so, and starts it once there is more', async ({ cluster, expect }) => {
     const [h1 = '', h2 = ''] = await cluster('full', 2);
     await running('full', 'full-a', h1, '7Gi');
     await running('full', 'full-b', h2, '7Gi');
@@ -84,7 +87,7 @@ describe('a Cluster that keeps room for the failure of a host', () => {
     expect((await world.instanceWhen('full-c', 'to be placed')).spec.host).toMatch(/^full-/);
   });
 
-  it('starts it as soon as it need not keep it any more', async ({ expect }) => {
+  it('starts it as soon as it need not keep it any more', async ({ cluster, expect }) => {
     const [h1 = '', h2 = ''] = await cluster('off', 2);
     await running('off', 'off-a', h1, '7Gi');
     await running('off', 'off-b', h2, '7Gi');
@@ -101,7 +104,7 @@ describe('a Cluster that keeps room for the failure of a host', () => {
     expect(told.status?.ha?.failuresTolerated).toBeDefined();
   });
 
-  it('names the VMs that would find no room, and after the loss of which host', async ({ expect }) => {
+  it('names the VMs that would find no room, and after the loss of which host', async ({ cluster, expect }) => {
     const [h1 = '', h2 = ''] = await cluster('broken', 2, { admissionControl: { type: 'Disabled' } });
     await running('broken', 'broken-a', h1, '10Gi');
     await running('broken', 'broken-b', h2, '10Gi');
@@ -118,7 +121,7 @@ describe('a Cluster that keeps room for the failure of a host', () => {
     expect(told.status?.ha?.failuresTolerated).toBe(0);
   });
 
-  it('empties no host that it could not do without, unless it keeps nothing', async ({ expect }) => {
+  it('empties no host that it could not do without, unless it keeps nothing', async ({ cluster, expect }) => {
     const hosts = await cluster('maintained', 3);
     for (const [index, host] of hosts.entries()) await running('maintained', `maintained-${index}`, host, '7Gi');
     await running('maintained', 'maintained-more', hosts[1] ?? '', '4Gi');
@@ -134,7 +137,7 @@ describe('a Cluster that keeps room for the failure of a host', () => {
 });
 
 describe('a Cluster with failover hosts', () => {
-  it('starts no VM there, but runs those of dead hosts there, and empties them again', async ({ expect }) => {
+  it('starts no VM there, but runs those of dead hosts there, and empties them again', async ({ cluster, expect }) => {
     const policy = { failureDetection: { suspectAfterSeconds: 4, deadAfterSeconds: 6 } };
     await world.create(
       { apiVersion: API_VERSION, kind: 'HAPolicy', metadata: { name: 'spare' }, spec: policy },
@@ -148,7 +151,7 @@ describe('a Cluster with failover hosts', () => {
     await running('spare', 'spare-a', h1);
     const vm = await world.client.get<VirtualMachine>(VirtualMachine, { namespace: 'default', name: 'spare-a' });
     expect(conditionOf(vm, 'Scheduled')?.message).toContain(`${h3}: FailoverHost: it is kept empty for failovers`);
-    clearInterval(beating.get(h1));
+    await alive.silence(h1);
     await world.when(Host, h1, 'to be dead', ({ status }) => status?.availability?.state === 'Dead');
     const annotations = { 'drover.dev/confirm-fenced': 'boot-1' };
     await world.client.patch(Host, { name: h1 }, { type: 'merge', body: { metadata: { annotations } } });

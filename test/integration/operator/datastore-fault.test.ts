@@ -5,13 +5,14 @@ import { HAPolicy } from '../../../src/api/ha-policy.ts';
 import { Host } from '../../../src/api/host.ts';
 import type { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { Volume } from '../../../src/api/volume.ts';
+import { LiveHosts } from './live-hosts.ts';
 import { condition, conditionOf, World } from './world.ts';
 
 const AGENT = { fieldManager: 'test-agent', force: true } as const;
 const HOSTS = ['h1', 'h2', 'h3'];
 
 let world: World;
-let beating: NodeJS.Timeout | undefined;
+let alive: LiveHosts;
 
 beforeAll(async () => {
   world = await World.open('operator-datastores');
@@ -20,13 +21,16 @@ beforeAll(async () => {
   const ha = { enabled: true, policyName: 'moves', admissionControl: { type: 'Disabled' } };
   await world.client.patch(Cluster, { name: 'lab' }, { type: 'merge', body: { spec: { ha } } });
   await world.addDatastore('shared');
-  for (const host of HOSTS) await world.addHost(host, { bootID: 'boot-1', usagePort: 9443 });
+  alive = new LiveHosts(world);
+  for (const host of HOSTS) {
+    await world.addHost(host, { bootID: 'boot-1', usagePort: 9443 });
+    // Hosts that lose a datastore live.
+    await alive.start(host);
+  }
   world.startOperator();
-  // Hosts that lose a datastore live.
-  beating = setInterval(() => HOSTS.forEach((host) => void world.beat(host).catch(() => undefined)), 1_000);
 });
 afterAll(async () => {
-  clearInterval(beating);
+  await alive.close();
   await world.close();
 });
 

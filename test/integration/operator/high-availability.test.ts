@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it as each } from 'vitest';
+import { afterAll, test as base, beforeAll, describe } from 'vitest';
 import { Cluster } from '../../../src/api/cluster.ts';
 import { API_VERSION, SYSTEM_NAMESPACE } from '../../../src/api/common/names.ts';
 import { HAPolicy } from '../../../src/api/ha-policy.ts';
@@ -6,6 +6,7 @@ import { Host } from '../../../src/api/host.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import { type PowerDevice, PowerError } from '../../../src/power/index.ts';
+import { clusterFixture, LiveHosts } from './live-hosts.ts';
 import { conditionOf, Secret, type SecretObject, World } from './world.ts';
 
 /** A machine as its BMC shows it. */
@@ -22,8 +23,12 @@ interface Machine {
 
 let world: World;
 const machines = new Map<string, Machine>();
-const beating = new Map<string, NodeJS.Timeout>();
-const it = each.concurrent;
+let alive: LiveHosts;
+
+/** Tests that make Clusters of their own. */
+const it = base.extend<{ cluster: typeof makeCluster }>({
+  cluster: clusterFixture(makeCluster, () => alive),
+}).concurrent;
 
 beforeAll(async () => {
   world = await World.open('operator-ha');
@@ -34,10 +39,11 @@ beforeAll(async () => {
   const data = { username: 'ZHJvdmVy', password: 'c2VjcmV0' };
   const secret: SecretObject = { apiVersion: 'v1', kind: 'Secret', metadata, data };
   await world.create(secret, Secret);
+  alive = new LiveHosts(world);
   world.startOperator();
 });
 afterAll(async () => {
-  for (const timer of beating.values()) clearInterval(timer);
+  await alive.close();
   await world.close();
 });
 
@@ -76,7 +82,7 @@ interface Setup {
 }
 
 /** A Cluster of its own, whose hosts renew their leases until they are silenced. @returns names of its hosts */
-async function cluster(
+async function makeCluster(
   name: string,
   { hosts = 3, policy, ha = { enabled: true }, power }: Setup = {},
 ): Promise<string[]> {
@@ -94,15 +100,7 @@ async function boot(of: string, host: string, bootID: string, power?: object): P
   const status = { bootID, systemUUID: machineOf(host).uuid };
   machineOf(host).state = 'On';
   await world.addHost(host, status, { labels: { of }, spec: { power: power ?? { bmc } } });
-  silence(host);
-  beating.set(
-    host,
-    setInterval(() => void world.beat(host).catch(() => undefined), 1_000),
-  );
-}
-
-function silence(host: string): void {
-  clearInterval(beating.get(host));
+  await alive.start(host, of);
 }
 
 /** A VM that runs on that host, in that boot. */
@@ -125,7 +123,7 @@ const movedFrom = async (name: string, host: string) =>
   await world.instanceWhen(name, `to leave ${host}`, ({ spec }) => spec.host !== host);
 
 describe('a host that dies', () => {
-  it('is powered off, and its VMs run elsewhere, with the proof in their status', async ({ expect }) => {
+  it('is powered off, and its VMs run elsewhere, with the proof in their status', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('dies');
     await world.when(
       Host,
@@ -140,7 +138,7 @@ describe('a host that dies', () => {
       const host = await world.client.get<Host>(Host, { name: h1 });
       written.push(stateOf(host), host.status?.availability?.fence?.bootID);
     };
-    silence(h1);
+    await alive.silence(h1);
     const moved = await Promise.all(['dies-a', 'dies-b'].map((name) => movedFrom(name, h1)));
     // What is about to be done stands there before it is done: the operator may die in between.
     expect(written).toEqual(['Fencing', 'boot-1']);
@@ -166,29 +164,32 @@ describe('a host that dies', () => {
     expect(status?.phase).toBe('Running');
   });
 
-  it('and whose BMC reads that it is off is not waited for', async ({ expect }) => {
+  it('and whose BMC reads that it is off is not waited for', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('dark', {
       policy: { failureDetection: { suspectAfterSeconds: 4, deadAfterSeconds: 3600 } },
     });
     await runningOn('dark', 'dark-a', h1);
     machineOf(h1).state = 'Off';
-    silence(h1);
+    await alive.silence(h1);
     expect((await movedFrom('dark-a', h1)).spec.failover?.proof).toBe('BMC');
     expect(machineOf(h1).orders).toBe(0);
     expect(stateOf(await hostWhen(h1, 'PowerIsOff'))).toBe('Fenced');
   });
 
-  it('may have begun a VM that was placed there a moment before, and is fenced for it', async ({ expect }) => {
+  it('may have begun a VM that was placed there a moment before, and is fenced for it', async ({ cluster, expect }) => {
     await cluster('unborn');
     await world.addVM('unborn-a', { clusterName: 'unborn', hostSelector: { matchLabels: { of: 'unborn' } } });
     const { spec } = await world.instanceWhen('unborn-a', 'to be placed');
     expect(spec.bootID).toBe('boot-1');
-    silence(spec.host);
+    await alive.silence(spec.host);
     const moved = await movedFrom('unborn-a', spec.host);
     expect(moved.spec).toMatchObject({ bootID: 'boot-1', failover: { proof: 'BMC', fromHost: spec.host } });
   });
 
-  it('and is back before its VMs were given away keeps those that it has claimed again', async ({ expect }) => {
+  it('and is back before its VMs were given away keeps those that it has claimed again', async ({
+    cluster,
+    expect,
+  }) => {
     const [h1 = ''] = await cluster('back');
     await runningOn('back', 'back-a', h1);
     machineOf(h1).onOrder = async () => {
@@ -199,7 +200,7 @@ describe('a host that dies', () => {
       });
       await world.agentReports(instance, 'Starting', { bootID: 'boot-2' });
     };
-    silence(h1);
+    await alive.silence(h1);
     await hostWhen(h1, 'PoweredOff');
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const { spec } = await world.client.get<VirtualMachineInstance>(VirtualMachineInstance, {
@@ -213,11 +214,11 @@ describe('a host that dies', () => {
     expect(online.status?.availability).toMatchObject({ bootID: 'boot-2', fence: { bootID: 'boot-1' } });
   });
 
-  it('whose power cannot be cut is tried again, says why, and nothing is started', async ({ expect }) => {
+  it('whose power cannot be cut is tried again, says why, and nothing is started', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('stuck', { policy: { fencing: { timeoutSeconds: 5 } } });
     await runningOn('stuck', 'stuck-a', h1);
     machineOf(h1).failure = new PowerError('Unauthorized', 'the BMC at stuck-1.bmc refuses the password');
-    silence(h1);
+    await alive.silence(h1);
     const failed = await hostWhen(h1, 'FencingFailed');
     expect(failed.status?.availability?.message).toContain('the BMC at stuck-1.bmc refuses the password');
     const vm = await world.vmWhen('stuck-a', 'to be unknown', ({ status }) => status?.phase === 'Unknown');
@@ -234,19 +235,19 @@ describe('a host that dies', () => {
     expect((await movedFrom('stuck-a', h1)).spec.failover?.proof).toBe('BMC');
   });
 
-  it('is not mistaken for the machine of another BMC', async ({ expect }) => {
+  it('is not mistaken for the machine of another BMC', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('wrong', { policy: { fencing: { timeoutSeconds: 5 } } });
     machineOf(h1).uuid = '4f1c2d3e-1111-4000-8000-000000000001';
     await runningOn('wrong', 'wrong-a', h1);
-    silence(h1);
+    await alive.silence(h1);
     await hostWhen(h1, 'FencingFailed');
     expect(machineOf(h1)).toMatchObject({ state: 'On', orders: 0 });
   });
 
-  it('without BMC waits for an administrator, who is believed of that boot only', async ({ expect }) => {
+  it('without BMC waits for an administrator, who is believed of that boot only', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('manual', { power: {} });
     await runningOn('manual', 'manual-a', h1);
-    silence(h1);
+    await alive.silence(h1);
     const waiting = await hostWhen(h1, 'NoProof');
     expect(waiting.status?.availability?.message).toContain(
       `kubectl annotate host ${h1} --overwrite drover.dev/confirm-fenced=boot-1`,
@@ -258,14 +259,14 @@ describe('a host that dies', () => {
     expect((await movedFrom('manual-a', h1)).spec.failover).toMatchObject({ proof: 'Administrator', bootID: 'boot-1' });
   });
 
-  it('that is alive is not taken for dead because an administrator says so', async ({ expect }) => {
+  it('that is alive is not taken for dead because an administrator says so', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('alive', { power: {} });
     await runningOn('alive', 'alive-a', h1);
     await confirm(h1, 'boot-1');
     expect(stateOf(await hostWhen(h1, 'ConfirmationRefused'))).toBe('Online');
   });
 
-  it('frees VMs that were deleted or halted meanwhile', async ({ expect }) => {
+  it('frees VMs that were deleted or halted meanwhile', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('frees');
     await runningOn('frees', 'frees-a', h1);
     await runningOn('frees', 'frees-b', h1);
@@ -274,7 +275,7 @@ describe('a host that dies', () => {
       await world.client.delete(VirtualMachine, { name: 'frees-a', namespace: 'default' });
       await world.editVM('frees-b', { runStrategy: 'Halted' });
     };
-    silence(h1);
+    await alive.silence(h1);
     await movedFrom('frees-c', h1);
     await world.gone(VirtualMachine, 'frees-a');
     await world.gone(VirtualMachineInstance, 'frees-b');
@@ -296,11 +297,12 @@ describe('a VM that is run elsewhere', () => {
     await world.instanceWhen(name, `to be placed as epoch ${epoch}`, ({ spec }) => spec.epoch === epoch);
 
   it('and cannot be started there is given the next host, once the first has confirmed that it is off', async ({
+    cluster,
     expect,
   }) => {
     const [h1 = ''] = await cluster('refused');
     await runningOn('refused', 'refused-a', h1);
-    silence(h1);
+    await alive.silence(h1);
     const first = await movedFrom('refused-a', h1);
     await refuse(first);
     const back = await world.instanceWhen('refused-a', 'to be taken back', ({ spec }) => spec.powerState === 'Off');
@@ -328,11 +330,12 @@ describe('a VM that is run elsewhere', () => {
   });
 
   it('has a bounded number of attempts, waits after the last, and is tried again when its owner asks for it', async ({
+    cluster,
     expect,
   }) => {
     const [h1 = ''] = await cluster('bounded', { policy: { restart: { maxAttempts: 1 } } });
     await runningOn('bounded', 'bounded-a', h1);
-    silence(h1);
+    await alive.silence(h1);
     const first = await movedFrom('bounded-a', h1);
     await refuse(first);
     const seen = await world.vmWhen('bounded-a', 'to have failed', ({ status }) => status?.phase === 'Failed');
@@ -362,13 +365,13 @@ describe('a VM that is run elsewhere', () => {
     expect(again.spec.failover?.gaveUp).toBeUndefined();
   });
 
-  it('waits for the one that it depends on, and says so', async ({ expect }) => {
+  it('waits for the one that it depends on, and says so', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('order');
     await runningOn('order', 'order-db', h1);
     await runningOn('order', 'order-web', h1, {
       ha: { restartPriority: 'Highest', dependsOn: [{ name: 'order-db', readyWhen: 'GuestToolsConnected' }] },
     });
-    silence(h1);
+    await alive.silence(h1);
     const db = await movedFrom('order-db', h1);
     const waiting = await world.vmWhen(
       'order-web',
@@ -388,15 +391,14 @@ describe('a VM that is run elsewhere', () => {
     await world.vmWhen('order-web', 'to say so', (vm) => conditionOf(vm, 'DependenciesReady')?.status === 'True');
   });
 
-  it('says that it and others depend on each other in a circle, until one of them lets go', async ({ expect }) => {
-    await cluster('circle');
-    const spec = (name: string) => ({
-      clusterName: 'circle',
-      hostSelector: { matchLabels: { of: 'circle' } },
-      ha: { dependsOn: [{ name }] },
-    });
-    await world.addVM('circle-a', spec('circle-b'));
-    await world.addVM('circle-b', spec('circle-a'));
+  it('says that it and others depend on each other in a circle, until one of them lets go', async ({
+    cluster,
+    expect,
+  }) => {
+    const [h1 = ''] = await cluster('circle');
+    const on = (name: string) => ({ ha: { dependsOn: [{ name, readyWhen: 'GuestToolsConnected' }] } });
+    await runningOn('circle', 'circle-a', h1, on('circle-b'));
+    await runningOn('circle', 'circle-b', h1, on('circle-a'));
     for (const [name, other] of [
       ['circle-a', 'circle-b'],
       ['circle-b', 'circle-a'],
@@ -408,7 +410,7 @@ describe('a VM that is run elsewhere', () => {
     }
     await world.editVM('circle-b', { ha: { dependsOn: [] } });
     await world.vmWhen('circle-b', 'to depend on none', (vm) => conditionOf(vm, 'DependenciesReady') === undefined);
-    await world.vmWhen('circle-a', 'to wait for it', (vm) => {
+    await world.vmWhen('circle-a', 'to wait for its guest tools', (vm) => {
       return conditionOf(vm, 'DependenciesReady')?.reason === 'DependencyNotReady';
     });
   });
@@ -416,6 +418,7 @@ describe('a VM that is run elsewhere', () => {
 
 describe('a host whose lease on storage has lapsed', () => {
   it('and whose agent says that no guest is left loses its VMs to others at once, and serves again', async ({
+    cluster,
     expect,
   }) => {
     await world.addDatastore('shared');
@@ -452,13 +455,12 @@ describe('a host whose lease on storage has lapsed', () => {
 });
 
 describe('hosts', () => {
-  it('of which many fall silent at once are not fenced, since it is the network', async ({ expect }) => {
+  it('of which many fall silent at once are not fenced, since it is the network', async ({ cluster, expect }) => {
     const names = await cluster('network');
     const [h1 = '', h2 = ''] = names;
     await runningOn('network', 'network-a', h1);
     await runningOn('network', 'network-b', h2);
-    silence(h1);
-    silence(h2);
+    await alive.silence(h1, h2);
     await Promise.all([h1, h2].map((name) => hostWhen(name, 'TooManySilent')));
     expect([machineOf(h1).orders, machineOf(h2).orders]).toEqual([0, 0]);
     const loud = await world.when(
@@ -470,10 +472,10 @@ describe('hosts', () => {
     expect(conditionOf(loud, 'HAReady')?.message).toContain(h1);
   });
 
-  it('of a Cluster without high availability are left alone', async ({ expect }) => {
+  it('of a Cluster without high availability are left alone', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('off', { ha: { enabled: false } });
     await runningOn('off', 'off-a', h1);
-    silence(h1);
+    await alive.silence(h1);
     await new Promise((resolve) => setTimeout(resolve, 8_000));
     const { status } = await world.client.get<Host>(Host, { name: h1 });
     expect(status?.availability).toBeUndefined();
@@ -484,7 +486,7 @@ describe('hosts', () => {
 });
 
 describe('before the day that it is needed', () => {
-  it('a VM and its Cluster say that they are protected', async ({ expect }) => {
+  it('a VM and its Cluster say that they are protected', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('fine');
     await runningOn('fine', 'fine-a', h1);
     await world.vmWhen('fine-a', 'to be protected', (vm) => conditionOf(vm, 'HAProtected')?.status === 'True');
@@ -505,7 +507,10 @@ describe('before the day that it is needed', () => {
     expect(policy.status?.clusters).toEqual(['fine']);
   });
 
-  it('a host says that its BMC does not answer, and its VMs that nothing would prove it off', async ({ expect }) => {
+  it('a host says that its BMC does not answer, and its VMs that nothing would prove it off', async ({
+    cluster,
+    expect,
+  }) => {
     const names = ['mute-1', 'mute-2', 'mute-3'];
     for (const name of names) machineOf(name).failure = new PowerError('Unreachable', 'the BMC does not answer');
     const [h1 = ''] = await cluster('mute');
@@ -527,7 +532,7 @@ describe('before the day that it is needed', () => {
     expect(conditionOf(loud, 'HAReady')?.message).toContain(`${h1} (Unreachable)`);
   });
 
-  it('a host says that its BMC does not take the password', async ({ expect }) => {
+  it('a host says that its BMC does not take the password', async ({ cluster, expect }) => {
     const why = 'the BMC refuses user drover: correct the Secret';
     machineOf('locked-1').failure = new PowerError('Unauthorized', why);
     const [h1 = ''] = await cluster('locked');
@@ -540,7 +545,7 @@ describe('before the day that it is needed', () => {
     expect(conditionOf(host, 'FencingReady')?.message).toContain(why);
   });
 
-  it('a Cluster says what its policy contradicts', async ({ expect }) => {
+  it('a Cluster says what its policy contradicts', async ({ cluster, expect }) => {
     const admissionControl = { type: 'FailoverHosts', failoverHosts: { hosts: ['typo-9'] } };
     await cluster('typo', { ha: { enabled: true, admissionControl } });
     const loud = await world.when(
@@ -555,6 +560,7 @@ describe('before the day that it is needed', () => {
   });
 
   it('a host says that the credentials of its BMC are not there, and a policy that it has no method', async ({
+    cluster,
     expect,
   }) => {
     const bmc = { type: 'Redfish', address: 'lost.bmc', credentialsSecret: 'lost' };
@@ -582,7 +588,7 @@ describe('before the day that it is needed', () => {
     );
   });
 
-  it('a Cluster says that its policy does not exist', async ({ expect }) => {
+  it('a Cluster says that its policy does not exist', async ({ cluster, expect }) => {
     await cluster('nameless', { ha: { enabled: true, policyName: 'nobody' } });
     const loud = await world.when(
       Cluster,
@@ -600,7 +606,7 @@ async function confirm(host: string, bootID: string): Promise<void> {
 }
 
 describe('an operator that ends while it cuts the power of a host', () => {
-  it('leaves the rest to the next one, which knows what was begun', async ({ expect }) => {
+  it('leaves the rest to the next one, which knows what was begun', async ({ cluster, expect }) => {
     const [h1 = ''] = await cluster('replaced');
     await runningOn('replaced', 'replaced-a', h1);
     const isAsked = Promise.withResolvers<void>();
@@ -609,7 +615,7 @@ describe('an operator that ends while it cuts the power of a host', () => {
       isAsked.resolve();
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     };
-    silence(h1);
+    await alive.silence(h1);
     await isAsked.promise;
     expect(stateOf(await hostWhen(h1, 'CuttingPower'))).toBe('Fencing');
     await world.stopOperator();
