@@ -310,6 +310,7 @@ function manifest(object: Extract<Action, { do: 'create' }>['object']) {
 }
 
 function healAll(world: World): void {
+  world.heals++;
   world.log.awaitNothing();
   for (const link of world.links.values()) link.heal();
   world.network.heal();

@@ -27,7 +27,13 @@ export async function runScenario(
     const { at, when, after = 0 } = moment;
     if (at !== undefined) world.timeline.after(at * 1000, () => perform(world, action));
     if (when !== undefined)
-      world.log.once(when, () => world.timeline.after(after * 1000, () => perform(world, action)));
+      world.log.once(when, () => {
+        const { heals } = world;
+        // What is healed meanwhile is not to be broken after all.
+        world.timeline.after(after * 1000, () => {
+          if (world.heals === heals) perform(world, action);
+        });
+      });
   }
   const broken = await play(world, events);
   const failures = broken === undefined ? unmet(world, events.finally) : [broken.message];

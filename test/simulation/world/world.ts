@@ -48,6 +48,8 @@ export class InvariantBroken extends Error {
 /** A whole cluster in virtual time: the API server, operators, hosts, storage, network, BMCs, and who watches over them. */
 export class World {
   readonly timeline: Timeline;
+  /** How often all was healed. */
+  heals = 0;
   readonly log: FactLog;
   readonly server: ApiServer;
   readonly network = new Network();
