@@ -9,9 +9,9 @@ import { HA_SEEDS_FROM, LEASE_SEEDS_FROM, runSeed } from './run-seed.ts';
  */
 const SHARE = Number(process.env['DROVER_SIM_PERCENT'] ?? 100) / 100;
 const RUNS = [
-  { first: 1, runs: 7_000 * SHARE },
-  { first: HA_SEEDS_FROM, runs: 2_000 * SHARE },
-  { first: LEASE_SEEDS_FROM, runs: 1_000 * SHARE },
+  { first: 1, runs: 8_000 * SHARE },
+  { first: HA_SEEDS_FROM, runs: 1_500 * SHARE },
+  { first: LEASE_SEEDS_FROM, runs: 500 * SHARE },
 ];
 /** On two cores it takes five minutes; a machine that is busy otherwise takes longer, and has to play as many. */
 const TIMEOUT_MS = 3_600_000;

@@ -4,7 +4,6 @@ import type { ScenarioInput } from '../scenario/scenario.ts';
 import type { ClusterPlanInput } from '../world/plan.ts';
 import {
   type Fault,
-  HEAL_AT,
   inOrder,
   migration,
   type Names,
@@ -17,6 +16,8 @@ import {
   type Timed,
 } from './random-scenario.ts';
 
+/** When the last fault ends, in seconds. Hosts that were fenced early have booted by then, and VMs were restarted. */
+const HEAL_AT = 60;
 /** When a host dies for good although all else is well, in seconds: hosts that were reset have come up by then. */
 const LOSS_AT = HEAL_AT + 30;
 /** How soon all of its VMs run elsewhere: what follows from the times of the policy, and room for a leader that has just begun. */

@@ -4,9 +4,9 @@ import type { Moment, ScenarioInput } from '../scenario/scenario.ts';
 import type { ClusterPlanInput } from '../world/plan.ts';
 
 /** When the last fault ends, in seconds: from then on everything has to become as it should be. */
-export const HEAL_AT = 60;
+const HEAL_AT = 40;
 /** How long that may take. Backoffs grow to a minute; a guest that is deaf costs its grace. */
-export const BOUND = 150;
+const BOUND = 150;
 const FIRST_FAULT_AT = 2;
 const LOCKED = 0.5;
 
