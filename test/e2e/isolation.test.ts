@@ -42,4 +42,16 @@ describe('a host that alone is cut off, and is to power its VMs off then', () =>
     expect(back.status?.bootID).toBe(next);
     expect(await ha.copiesOf('lonely')).toHaveLength(1);
   });
+
+  it('does the same when its agent begins only then, which knows no VM', async () => {
+    host = await ha.counting('forsaken');
+    await story.lab.cut(host);
+    await story.lab.stopAgent(host, 'killed');
+    await story.lab.startAgent(host);
+    const { status } = await ha.movedFrom('forsaken', host);
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'StorageLease' });
+    await ha.hadOneOwner('forsaken', [host, status?.host ?? ''], 2);
+    await story.lab.heal(host);
+    await ha.hostWhen(host, { state: 'Online' });
+  });
 });

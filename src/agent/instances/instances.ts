@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { Stop } from '../../core/instance/index.ts';
-import { domainName, keyOfDomain } from '../../domain/index.ts';
+import { type DomainIdentity, domainName, keyOfDomain } from '../../domain/index.ts';
 import { keyOf, type ObjectKey, refOfKey } from '../../kube/index.ts';
 import { Controller, done, type ReconcileContext, type Result, soonest, source } from '../../runtime/index.ts';
 import { Incoming } from '../migrations/incoming.ts';
@@ -13,9 +13,10 @@ import { DomainsReport, isReported } from './domains-report.ts';
 import { Ghosts } from './ghosts.ts';
 import { GuestHeartbeats } from './guest-heartbeats.ts';
 import { GuestTools } from './guest-tools.ts';
+import { IsolatedStop } from './isolated-stop.ts';
 import { Leftovers } from './leftovers.ts';
 import { Listing } from './listing.ts';
-import { Memories } from './memory.ts';
+import { type InstanceMemory, Memories } from './memory.ts';
 import { instanceMetrics } from './metrics.ts';
 import { ownEntry } from './observe.ts';
 import { FIRST_RESUME_MS } from './perform.ts';
@@ -170,9 +171,19 @@ export class Instances {
         onUnclear: () => this.#listing.soon(),
       }),
     ];
+    const isolatedStop = new IsolatedStop({
+      table: this.#table,
+      libvirt,
+      isolation: this.#deps.isolation,
+      memoryOf: (identity) => this.#memoryOf(identity),
+      knowsIntents: () => this.#deps.instances.hasSynced(),
+      clock,
+      log,
+    }).run(signal);
     // Events first: what happens from here on is reported, what was before is listed.
     this.#listing.soon();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await isolatedStop;
     this.#listing.stop();
     this.#guestTools.stop();
     this.#heartbeats.stop();
@@ -240,10 +251,14 @@ export class Instances {
 
   #onStop({ identity }: DomainEntry, stop: Stop): void {
     if (identity === undefined) return;
-    const memory = this.#memories.of(`${identity.namespace}/${identity.name}`, identity.virtualMachineUID);
+    const memory = this.#memoryOf(identity);
     // Of a domain that the agent itself has ended, it knows why.
     if (stop.reason === 'Destroyed' && memory.end?.of === identity.startedAt) return;
     memory.end = { of: identity.startedAt, end: { began: true, ...stop } };
+  }
+
+  #memoryOf({ namespace, name, virtualMachineUID }: DomainIdentity): InstanceMemory {
+    return this.#memories.of(`${namespace}/${name}`, virtualMachineUID);
   }
 
   async #forget(key: ObjectKey): Promise<void> {
