@@ -107,7 +107,7 @@ export class LeaderElector {
       await pause(this.#clock, this.#retryPeriodMs, term.signal);
       if (term.signal.aborted) return;
       try {
-        const call = { signal: term.signal, timeoutMs: Math.max(this.#retryPeriodMs, 1000) };
+        const call = { signal: term.signal, timeoutMs: Math.max(this.#renewDeadlineMs / 2, 1000) };
         const sentAtMs = await this.#lease.renew(term.term, call);
         if (sentAtMs === undefined) term.end('lost', `the lease is held by "${this.#lease.holder}"`);
         else term.extendTo(sentAtMs + this.#renewDeadlineMs);
