@@ -37,6 +37,8 @@ interface Fault {
   readonly rounds: number;
   readonly vms: number;
   readonly goalSeconds: number;
+  /** What its VMs have beside the others'. */
+  readonly spec?: object;
   readonly happen: (lab: Lab) => Promise<void>;
   readonly mend: (lab: Lab) => Promise<void>;
 }
@@ -91,6 +93,7 @@ const FAULTS: readonly Fault[] = [
     rounds: ROUNDS,
     vms: VMS,
     goalSeconds: 30,
+    spec: { disks: [{ name: 'data', volumeTemplate: { datastoreName: 'shared', size: '1Mi' } }] },
     happen: async (lab) => await lab.loseDatastore(VICTIM),
     mend: async (lab) => await lab.bringDatastoreBack(VICTIM),
   },
@@ -194,9 +197,9 @@ async function ofFault(lab: Lab, fleet: Fleet, fault: Fault): Promise<BenchRow[]
 }
 
 /** One round: VMs on one host, the fault, and what became of them. */
-async function measure(lab: Lab, fleet: Fleet, { vms, happen, mend }: Fault): Promise<Failover> {
+async function measure(lab: Lab, fleet: Fleet, { vms, spec, happen, mend }: Fault): Promise<Failover> {
   await allOnline(lab, fleet);
-  const names = await startOnVictim(fleet, vms);
+  const names = await startOnVictim(fleet, vms, spec);
   const faultAt = Date.now();
   await happen(lab);
   const moved = await movedVMs(fleet, names);
@@ -213,10 +216,10 @@ async function measure(lab: Lab, fleet: Fleet, { vms, happen, mend }: Fault): Pr
   return result;
 }
 
-async function startOnVictim(fleet: Fleet, count: number): Promise<string[]> {
+async function startOnVictim(fleet: Fleet, count: number, spec: object = {}): Promise<string[]> {
   const prefix = `f${Date.now().toString(36)}`;
-  const selector = { hostSelector: { matchLabels: { 'kubernetes.io/hostname': VICTIM } } };
-  await fleet.start(prefix, count, selector);
+  const pinned = { ...spec, hostSelector: { matchLabels: { 'kubernetes.io/hostname': VICTIM } } };
+  await fleet.start(prefix, count, pinned);
   const names = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
   // A host that is chosen for them is of no use to the measurement.
   const patch = { type: 'merge', body: { spec: { hostSelector: null } } } as const;

@@ -14,7 +14,7 @@ export interface Outcome {
 }
 
 /** How long everything has to stay as expected before a run may end early, and how often that is looked at, in milliseconds. */
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 5_000;
 const LOOK_MS = 5_000;
 
 /** Plays a scenario once. The same seed and order give the same run, to the last line of its log. */
