@@ -30,7 +30,7 @@ const SWITCHED_ON_AT = [HEAL_AT + 20, HEAL_AT + 60];
 /** A cluster with BMCs, hosts that die in many ways, BMCs that fail, and operators that are ended. */
 export function randomHaScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const names = randomNames(random);
+  const names = randomNames(random, [3, 5], [2, 7]);
   const reserve = random() < 0.3;
   const cluster: ClusterPlanInput = {
     ...withDependencies(random, names, randomCluster(random, names)),
@@ -44,7 +44,7 @@ export function randomHaScenario(seed: number): ScenarioInput {
 /** The same without BMCs: a lease on storage, with a watchdog behind it, proves that a host is off. */
 export function randomLeaseScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const names = randomNames(random);
+  const names = randomNames(random, [3, 5], [2, 7]);
   const cluster = withDependencies(random, names, randomCluster(random, names));
   const hasBMCs = random() < 0.2;
   const hosts = cluster.hosts.map((host) => ({ ...host, bmc: hasBMCs, watchdog: true }));

@@ -21,7 +21,7 @@ export interface Names {
 /** A cluster of a few hosts and a minute of what may happen to it; the same for the same seed. */
 export function randomScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
-  const names = randomNames(random);
+  const names = randomNames(random, [2, 4], [2, 5]);
   const { hosts, vms } = names;
   const faults = Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) =>
     oneFault(random, names, index),
@@ -57,10 +57,10 @@ export function inOrder(faults: readonly Timed[]): Timed[] {
 }
 
 /** Few of each: a fault that needs more of them is hardly ever met, and small worlds are played in great numbers. */
-export function randomNames(random: Random): Names {
+export function randomNames(random: Random, hosts: readonly [number, number], vms: readonly [number, number]): Names {
   const named = (what: string, from: number, to: number) =>
     Array.from({ length: wholeNumber(random, from, to) }, (_, index) => `${what}-${index + 1}`);
-  return { hosts: named('host', 3, 5), vms: named('vm', 2, 7), operators: named('operator', 1, 2) };
+  return { hosts: named('host', ...hosts), vms: named('vm', ...vms), operators: named('operator', 1, 2) };
 }
 
 export function randomCluster(random: Random, names: Names): ClusterPlanInput {
