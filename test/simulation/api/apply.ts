@@ -33,13 +33,15 @@ export function serverSideApply(
 ): KubeObject {
   const entries = live.metadata.managedFields ?? [];
   const isMine = (entry: ManagedFieldsEntry) => entry.manager === fieldManager && entry.subresource === subresource;
-  const changed = changedFields(body, live, schema) ?? {};
   const others = entries.filter((entry) => !isMine(entry)).map((entry) => ({ entry, fields: setOf(entry) }));
+  // Who is alone takes nothing from anybody.
+  const changed = others.length === 0 ? {} : (changedFields(body, live, schema) ?? {});
   const conflicts = others.flatMap(({ entry, fields }) =>
     commonPaths(changed, fields).map((field) => ({ field, owner: entry.manager ?? '' })),
   );
   if (conflicts.length > 0 && !force) throw applyConflict(live, conflicts);
-  const kept = others.map(({ entry, fields }) => ({ entry, fields: force ? without(fields, [changed]) : fields }));
+  const takes = conflicts.length > 0;
+  const kept = others.map(({ entry, fields }) => ({ entry, fields: takes ? without(fields, [changed]) : fields }));
   const before = entries.find(isMine);
   const mineBefore = before === undefined ? {} : setOf(before);
   // Most applies name what they named the last time.
@@ -48,19 +50,22 @@ export function serverSideApply(
   const dropped = isAsBefore ? {} : without(mineBefore, [mine, ...kept.map(({ fields }) => fields)]);
   const remaining = isLeaf(dropped) ? live : removeFields(live, dropped, schema);
   const merged = merge(remaining, body, schema);
-  const managedFields: ManagedFieldsEntry[] = [
-    ...kept
-      .filter(({ fields }) => Object.keys(fields).length > 0)
-      .map(({ entry, fields }) => ({ ...entry, fieldsV1: fields })),
-    {
-      manager: fieldManager,
-      operation: 'Apply',
-      apiVersion: live.apiVersion,
-      ...(subresource && { subresource }),
-      fieldsType: 'FieldsV1',
-      fieldsV1: mine,
-    },
-  ].sort((a, b) => ((a.manager ?? '') < (b.manager ?? '') ? -1 : 1));
+  const managedFields =
+    isAsBefore && !takes
+      ? entries
+      : sorted([
+          ...kept
+            .filter(({ fields }) => Object.keys(fields).length > 0)
+            .map(({ entry, fields }) => ({ ...entry, fieldsV1: fields })),
+          {
+            manager: fieldManager,
+            operation: 'Apply',
+            apiVersion: live.apiVersion,
+            ...(subresource && { subresource }),
+            fieldsType: 'FieldsV1',
+            fieldsV1: mine,
+          },
+        ]);
   if (!isJson(merged) || !isJson(merged['metadata'])) throw new Error('an object stays one when it is applied to');
   const { metadata, ...rest } = merged;
   return {
@@ -69,6 +74,10 @@ export function serverSideApply(
     ...rest,
     metadata: { ...live.metadata, ...metadata, managedFields },
   };
+}
+
+function sorted(entries: ManagedFieldsEntry[]): ManagedFieldsEntry[] {
+  return entries.sort((a, b) => ((a.manager ?? '') < (b.manager ?? '') ? -1 : 1));
 }
 
 function setOf({ fieldsV1 }: ManagedFieldsEntry): FieldSet {
