@@ -33,6 +33,25 @@ export async function begin(
   return await write(instance, { ...instance.spec, migration: wanted }, deps, signal);
 }
 
+/**
+ * Counts a VM at its target from the moment of the decision, before anything of it is written: what is decided meanwhile about others sees it.
+ * @returns what takes that back when it comes to nothing
+ */
+export function reserveTarget(
+  { instance, target }: Pick<MigrationPlan, 'instance' | 'target'>,
+  { reservations }: Deps,
+): () => void {
+  const { spec, metadata } = instance;
+  const key = keyOf(instance);
+  const migration = { targetHost: target.metadata.name, order: 'Prepare' };
+  reservations.assume(key, { ...spec, migration }, metadata.generation + 1);
+  return () => {
+    // An older placement would be ignored beside a newer one.
+    reservations.forget(key);
+    reservations.assume(key, spec, metadata.generation);
+  };
+}
+
 function instanceMigration({ metadata }: Migration, { instance, target, settings }: MigrationPlan): InstanceMigration {
   const targetAddress = target.status?.address;
   const targetHost = target.metadata.name;

@@ -11,7 +11,7 @@ import { FIELD_MANAGERS } from '../field-managers.ts';
 import { BY_GROUP_MEMBER, BY_HOST, BY_TARGET, BY_VM } from '../informers.ts';
 import { writeFinalizers } from '../write-finalizers.ts';
 import { writeStatus } from '../write-status.ts';
-import { begin, give, release, switchHost } from './apply.ts';
+import { begin, give, release, reserveTarget, switchHost } from './apply.ts';
 import { Expected } from './expected.ts';
 import { gather } from './gather.ts';
 import { reconcileGroup } from './group.ts';
@@ -119,6 +119,15 @@ async function reconcile(
     case 'Collect':
       await deps.client.delete(Migration, migration.metadata, { uid: migration.metadata.uid, signal: context.signal });
       return done;
+    case 'Begin': {
+      const takeBack = reserveTarget(step.plan, deps);
+      try {
+        return await carryOut(key, migration, input, step, context, deps, expected);
+      } catch (error) {
+        takeBack();
+        throw error;
+      }
+    }
     default:
       return await carryOut(key, migration, input, step, context, deps, expected);
   }

@@ -2,6 +2,7 @@ import { CLEANUP_FINALIZER, VOLUME_PROTECTION_FINALIZER } from '../../api/common
 import { VirtualMachine } from '../../api/virtual-machine.ts';
 import { Volume } from '../../api/volume.ts';
 import { workerHost } from '../../core/storage/worker-host.ts';
+import { strayWith } from '../../core/virtual-machine/stray.ts';
 import { isLeftByAnother, volumeNamesOf } from '../../core/virtual-machine/volumes.ts';
 import { KubeError, keyOf, type ObjectKey } from '../../kube/index.ts';
 import {
@@ -175,25 +176,30 @@ async function letGo(
     const onItsWay = reservations.placedWith(keyOf(volume));
     if (onItsWay !== undefined) return requeueAfter(RETRY_MS, `the instance of ${onItsWay} is not in the cache yet`);
     const holder = holderOf(volume, informers);
-    if (holder === undefined) {
+    const stray = holder === undefined ? strayWith(volume, informers.hosts.list()) : undefined;
+    if (holder === undefined && stray === undefined) {
       await writeFinalizers(client, Volume, volume, others(VOLUME_PROTECTION_FINALIZER), signal);
       return done;
     }
+    const message =
+      stray === undefined
+        ? `deletion waits until VirtualMachine "${holder}" has let go of the Volume: remove the disk from it or delete it`
+        : `deletion waits: host ${stray.host} runs a domain of VirtualMachine "${stray.virtualMachine}" that no intent speaks of, and that may use the Volume. Shut the domain down there with virsh`;
     const inUse = {
       type: 'InUse',
       status: 'True',
       reason: 'VolumeInUse',
-      message: `deletion waits until VirtualMachine "${holder}" has let go of the Volume: remove the disk from it or delete it`,
+      message,
       observedGeneration: generation,
     } as const;
     const own = (volume.status?.conditions ?? []).filter(({ type }) => type === 'InUse');
     const status = {
       host: volume.status?.host,
-      attachedTo: holder,
+      attachedTo: holder ?? volume.status?.attachedTo,
       conditions: setConditions(own, [inUse], clock.now()),
     };
     await writeStatus(client, Volume, volume, status, { fieldManager: FIELD_MANAGERS.volume, signal });
-    return done;
+    return stray === undefined ? done : requeueAfter(RETRY_MS, message);
   }
   const neverAssigned = volume.status?.host === undefined;
   if (finalizers.includes(CLEANUP_FINALIZER) && (neverAssigned || volume.status?.phase === 'Deleted')) {

@@ -59,6 +59,8 @@ export class SimulatedHost implements Powered, Daemon {
   readonly address: string;
   readonly systemUUID: string;
   readonly disk: Disk = new Map();
+  /** It, or its agent, has stood still. */
+  wasPaused = false;
   readonly startFaults: StartFaults = { delayMs: 0 };
   readonly #options: HostOptions;
   readonly #daemonListeners = new Set<(scope: DaemonScope | undefined) => void>();
@@ -177,6 +179,7 @@ export class SimulatedHost implements Powered, Daemon {
 
   /** Everything on it stands still. */
   pause(): void {
+    this.wasPaused = true;
     for (const process of this.#processes()) process.pause('kernel');
     this.#options.onFact('stands still');
   }
@@ -194,6 +197,7 @@ export class SimulatedHost implements Powered, Daemon {
   }
 
   pauseAgent(): void {
+    this.wasPaused = true;
     this.#agent?.pause('process');
     this.#options.onFact('agent stands still');
   }

@@ -20,7 +20,7 @@ export function allInvariants(): readonly Invariant[] {
     foreignDomainsUntouched,
     userIntentUntouched,
     releasedWhenOff,
-    guestsKept,
+    guestsKept(),
     onlyTheFailedAreReset,
     volumesInUseStay,
     onlyTheDeadAreFenced(),

@@ -11,6 +11,8 @@ export interface Seen {
   readonly bmcs: ReadonlyMap<string, SimulatedBmc>;
   /** An operator has seen things late, or stood still: what it decided then was right for what it saw. */
   readonly wereOperatorsMisled: boolean;
+  /** The same of a host. */
+  readonly wasMisled: (host: string) => boolean;
 }
 
 /** What happened on a host to a domain, in the words of the log. */

@@ -116,6 +116,11 @@ export class World {
     return (this.operators ?? []).some(({ name, wasPaused }) => wasPaused || this.link(name).wasFaulty);
   }
 
+  /** A host has seen things late, or it or its agent stood still. */
+  wasMisled(host: string): boolean {
+    return this.host(host).wasPaused || this.link(host).wasFaulty;
+  }
+
   /** The BMC of a host as a process of an operator uses it. */
   deviceOf(host: string, operator: string, process: Process): PowerDevice {
     return bmcDevice({
@@ -200,6 +205,7 @@ export class World {
           server: this.server,
           bmcs: this.bmcs ?? new Map(),
           wereOperatorsMisled: this.wereOperatorsMisled,
+          wasMisled: (host) => this.wasMisled(host),
           byUser: this.#byUser,
         });
         if (how !== undefined) this.#break(name, how);
