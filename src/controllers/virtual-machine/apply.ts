@@ -80,6 +80,8 @@ export async function createInstance(
     await deps.client.create(VirtualMachineInstance, newInstance(vm, spec, explanation), { signal });
   } catch (error) {
     deps.reservations.forget(key);
+    // The cache lags behind: what stands there counts, and holds its Volumes, although it is not shown.
+    if (error instanceof KubeError && error.isAlreadyExists()) await assumeWhatIs(vm, deps, signal);
     throw error;
   }
   log.info({ host: assignment.host, epoch: assignment.epoch, explanation }, 'placed');
@@ -90,6 +92,11 @@ export async function createInstance(
     action: 'Placing',
     note: `placed on host ${assignment.host} (epoch ${assignment.epoch})\n${explanation}`,
   });
+}
+
+async function assumeWhatIs(vm: VirtualMachine, { client, reservations }: Deps, signal: AbortSignal): Promise<void> {
+  const { spec, metadata } = await client.get(VirtualMachineInstance, vm.metadata, { signal });
+  reservations.assume(keyOf(vm), spec, metadata.generation);
 }
 
 /** Brings the intent in line with the VM. Refused when anybody has changed it since the cache saw it. */
