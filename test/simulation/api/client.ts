@@ -18,15 +18,13 @@ import { KubeError, type KubeObject, keyOfRef } from '../../../src/kube/index.ts
 import type { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
 import { type Admission, refuseEarlierTerm } from './admission.ts';
-import type { Link } from './link.ts';
+import { type Link, RETRANSMIT_MS } from './link.ts';
 import { selectorOf } from './selector.ts';
 import type { ApiServer } from './server.ts';
 import { openWatch } from './watch.ts';
 
 /** As the real client's default. */
 const TIMEOUT_MS = 15_000;
-/** How soon TCP sends again what was not acknowledged. */
-const RETRANSMIT_MS = 200;
 
 export interface ClientOptions {
   readonly server: ApiServer;

@@ -1,5 +1,8 @@
 import type { Random } from '../engine/random.ts';
 
+/** How soon TCP sends again what was not acknowledged. */
+export const RETRANSMIT_MS = 200;
+
 /** How a client reaches the API server, and how it is let down. */
 export interface LinkFaults {
   /** Open: calls come through. Refused: no connection. Dropped: requests vanish, and are waited for in vain. */

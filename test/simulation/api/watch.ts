@@ -7,6 +7,7 @@ import {
   type WatchOptions,
 } from '../../../src/kube/index.ts';
 import type { ClientOptions } from './client.ts';
+import { RETRANSMIT_MS } from './link.ts';
 import { selectorOf } from './selector.ts';
 import type { Commit } from './server.ts';
 
@@ -68,10 +69,13 @@ export async function* openWatch<T extends KubeObject>(
 
   await process.spend(2 * link.halfTripMs());
   if (options.signal?.aborted) throw broken(what, 'Aborted');
-  if (link.faults.state !== 'Open') {
-    if (link.faults.state === 'Dropped') await process.spend(SILENCE_MS);
-    throw broken(what, link.faults.state === 'Dropped' ? 'Silent' : 'Unreachable');
+  // What a link drops is sent again, each time after twice as long, until the client has waited for long enough.
+  for (let [waitedMs, againMs] = [0, RETRANSMIT_MS]; link.faults.state === 'Dropped'; againMs *= 2) {
+    if (waitedMs >= SILENCE_MS) throw broken(what, 'Silent');
+    await process.spend(againMs);
+    waitedMs += againMs;
   }
+  if (link.faults.state === 'Refused') throw broken(what, 'Unreachable');
   const missed = server.since(Number(options.resourceVersion));
   const onRestore = () => {
     underWay.length = 0;

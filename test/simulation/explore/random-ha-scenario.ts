@@ -98,7 +98,9 @@ function scenarioOf(
   }).flat();
   const pointed = Array.from({ length: wholeNumber(random, 0, 2) }, () => pointedFault(random, names));
   const healed: Timed = { at: HEAL_AT, do: 'healAll' };
-  const isLost = random() < 0.4;
+  // A host that has failed to start a VM is left alone for minutes.
+  const failsStarts = faults.some((fault) => fault.do === 'refuseStarts' || fault.do === 'slowStarts');
+  const isLost = random() < 0.4 && !failsStarts;
   const switchedOn = SWITCHED_ON_AT.filter((at) => !isLost || at < LOSS_AT).flatMap((at) =>
     hosts.map((host): Timed => ({ at, do: 'powerOn', host })),
   );

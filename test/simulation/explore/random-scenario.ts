@@ -23,9 +23,9 @@ export function randomScenario(seed: number): ScenarioInput {
   const random = seededRandom(seed);
   const names = randomNames(random, [2, 4], [2, 5]);
   const { hosts, vms } = names;
-  const faults = Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) =>
-    oneFault(random, names, index),
-  ).flat();
+  const faults = withoutTornAndDeleted(
+    Array.from({ length: wholeNumber(random, 3, 10) }, (_, index) => oneFault(random, names, index)).flat(),
+  );
   const pointed = Array.from({ length: wholeNumber(random, 0, 3) }, () => pointedFault(random, names));
   const healed: Timed = { at: HEAL_AT, do: 'healAll' };
   // Whoever was to be empty takes VMs again.
@@ -49,6 +49,14 @@ export function randomScenario(seed: number): ScenarioInput {
       events: [...pointed, ...inOrder(faults), healed, ...usable, ...wanted],
     },
   };
+}
+
+/** Who tears an instance away and deletes its VM has a domain that nobody knows of any more, and has asked for its data to be deleted. */
+function withoutTornAndDeleted(faults: readonly Timed[]): Timed[] {
+  const deleted = faults.flatMap((fault) =>
+    fault.do === 'delete' && fault.kind === 'VirtualMachine' ? [fault.name] : [],
+  );
+  return faults.filter((fault) => fault.do !== 'tearInstanceAway' || !deleted.includes(fault.vm));
 }
 
 /** Faults in the order of their time: those at the same one in the order of their making. */
