@@ -1,4 +1,5 @@
 import { Host } from '../../../src/api/host.ts';
+import { Migration } from '../../../src/api/migration.ts';
 import { RuleGroup } from '../../../src/api/rule-group.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import type { KubeObject } from '../../../src/kube/index.ts';
@@ -76,8 +77,16 @@ function againstOthers(
   if (isJson(before?.spec) && before.spec['migration'] !== undefined) return undefined;
   const serves = (of: unknown) =>
     hosts.some(({ name, isExecuting }) => name === of && isExecuting && !isFenced(server.find(Host, { name })));
-  const other = others.find((each) => each.host !== host && serves(each.host));
+  const other = others.find((each) => each.host !== host && serves(each.host) && !isToMove(each.name, server));
   return other && `${other.name} is on ${String(other.host)}`;
+}
+
+/** Its move is decided, and may not stand in its intent yet: whoever is to be with it goes where it goes. */
+function isToMove(name: string, server: Seen['server']): boolean {
+  return server.list(Migration).some(({ spec, status }) => {
+    const phase = isJson(status) ? status['phase'] : undefined;
+    return isJson(spec) && spec['virtualMachineName'] === name && phase !== 'Succeeded' && phase !== 'Failed';
+  });
 }
 
 function isFenced(host: KubeObject | undefined): boolean {
