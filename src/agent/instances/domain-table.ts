@@ -29,7 +29,7 @@ const NOT_RUNNING = -1;
  * calls; a full listing after every reconnect, and now and then, catches what they miss.
  */
 export class DomainTable {
-  readonly #libvirt: Libvirt;
+  readonly #libvirt: Pick<Libvirt, 'call'>;
   readonly #log: Logger;
   readonly #onChange: (change: DomainChange) => void;
   readonly #byUuid = new Map<string, DomainEntry>();
@@ -41,7 +41,7 @@ export class DomainTable {
   #isCurrent = false;
   #timesCurrent = 0;
 
-  constructor(libvirt: Libvirt, log: Logger, onChange: (change: DomainChange) => void) {
+  constructor(libvirt: Pick<Libvirt, 'call'>, log: Logger, onChange: (change: DomainChange) => void) {
     this.#libvirt = libvirt;
     this.#log = log;
     this.#onChange = onChange;

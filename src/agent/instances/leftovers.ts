@@ -18,19 +18,25 @@ export interface StrayDomain {
   readonly message: string;
 }
 
+interface LeftoversDeps extends Pick<InstancesDeps, 'host'> {
+  readonly client: Pick<InstancesDeps['client'], 'get'>;
+  readonly libvirt: Pick<InstancesDeps['libvirt'], 'call'>;
+  readonly clock: Pick<InstancesDeps['clock'], 'now'>;
+}
+
 /** How soon an intent that the API server has must have reached the cache. */
 const CACHE_LAG_MS = 1_000;
 
 /** Domains of Drover on this host that no intent of this host speaks of. */
 export class Leftovers {
-  readonly #deps: InstancesDeps;
+  readonly #deps: LeftoversDeps;
   readonly #table: DomainTable;
-  readonly #records: RunRecords;
+  readonly #records: Pick<RunRecords, 'saveEpoch'>;
   readonly #strays = new Map<string, StrayDomain>();
   /** Told when the list of strays has changed. */
   readonly #onChange: () => void;
 
-  constructor(deps: InstancesDeps, table: DomainTable, records: RunRecords, onChange: () => void) {
+  constructor(deps: LeftoversDeps, table: DomainTable, records: Pick<RunRecords, 'saveEpoch'>, onChange: () => void) {
     this.#deps = deps;
     this.#table = table;
     this.#records = records;
@@ -52,7 +58,11 @@ export class Leftovers {
   }
 
   /** @param entry a running domain of Drover whose VM has no intent in the cache */
-  async settle(key: ObjectKey, entry: DomainEntry, { log, signal }: ReconcileContext): Promise<Result> {
+  async settle(
+    key: ObjectKey,
+    entry: DomainEntry,
+    { log, signal }: Pick<ReconcileContext, 'log' | 'signal'>,
+  ): Promise<Result> {
     const { identity } = entry;
     if (identity === undefined) return done;
     // Asked of the API server itself: a cache that selects by host cannot tell "moved" from "deleted".
@@ -72,6 +82,8 @@ export class Leftovers {
   }
 
   #leave({ uuid, name, identity }: DomainEntry, message: string, log: Logger): void {
+    // It may have stopped while the API server was asked, and nobody would ever say so again.
+    if (this.#table.byUuid(uuid) === undefined) return;
     if (identity === undefined || this.#strays.get(uuid)?.message === message) return;
     log.warn({ step: 'LeaveStray', domain: name, why: message }, 'a domain runs without an intent');
     const virtualMachine = `${identity.namespace}/${identity.name}`;
