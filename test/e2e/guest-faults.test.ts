@@ -15,8 +15,8 @@ beforeAll(async () => {
 afterAll(async () => await ha.close());
 
 /** Boots a guest and waits until it counts and its tools are connected. @returns its host */
-async function counting(name: string): Promise<string> {
-  const host = await ha.counting(name);
+async function counting(name: string, spec: object = {}): Promise<string> {
+  const host = await ha.counting(name, spec);
   await story.vmWhen(name, 'to run with its tools', (vm) =>
     (vm.status?.conditions ?? []).some(({ type, status: value }) => type === 'GuestToolsConnected' && value === 'True'),
   );
@@ -29,6 +29,13 @@ async function inGuest(host: string, name: string, script: string): Promise<void
   const { libvirtUri } = story.lab.host(host);
   await run('virsh', ['-c', libvirtUri, 'qemu-agent-command', `default_${name}`, JSON.stringify(exec)]);
 }
+
+/** What its driver would write: the fast clock, and that it runs (Intel 6300ESB, registers 60h and 68h). Nobody feeds it then. */
+const START_WATCHDOG = [
+  'for device in /sys/bus/pci/devices/*; do grep -q 0x25ab $device/device && config=$device/config; done',
+  "printf '\\007\\000' | dd of=$config bs=2 seek=48 conv=notrunc",
+  "printf '\\002' | dd of=$config bs=1 seek=104 conv=notrunc",
+].join('; ');
 
 describe('a guest that fails', () => {
   it('by a hang is reset where it is, when its policy says so', async () => {
@@ -50,6 +57,15 @@ describe('a guest that fails', () => {
     );
     expect(after.status).toMatchObject({ host, epoch: before.status?.epoch, startedAt: before.status?.startedAt });
     expect(await story.kubectl(['get', 'events', '--namespace=default'])).toMatch(/GuestHeartbeatLost .*hangs/);
+  });
+
+  it('to feed its watchdog is reset where it is, when its policy says so', async () => {
+    const host = await counting('neglects', { watchdog: { model: 'i6300esb' } });
+    await inGuest(host, 'neglects', START_WATCHDOG);
+    const { status } = await story.vmWhen('neglects', 'to be reset', (vm) => vm.status?.lastFault !== undefined);
+    expect(status?.lastFault).toMatchObject({ reason: 'GuestWatchdogExpired', action: 'Reboot', host });
+    await ha.hadOneOwner('neglects', [host], 2);
+    expect((await story.vm('neglects')).status).toMatchObject({ host, epoch: 1 });
   });
 
   it('by a panic is started on another host, when its policy says so, and has one owner all the time', async () => {

@@ -140,8 +140,7 @@ describe('VMs of a host', () => {
     const host = await ha.counting('ha-network');
     const other = story.lab.hosts.map(({ name }) => name).find((name) => name !== host) ?? '';
     await Promise.all([host, other].map((name) => story.lab.cut(name)));
-    const silent = await Promise.all([host, other].map((name) => stateWhen(name, 'TooManySilent')));
-    expect(silent.map((each) => each?.fence?.bootID === each?.bootID)).toEqual([false, false]);
+    await stateWhen(host, 'TooManySilent');
     const cluster = await story.when(Cluster, { name: 'lab' }, 'to say so', ({ status }) =>
       Boolean(status?.conditions.some(({ type, reason }) => type === 'HAReady' && reason === 'HostsSilent')),
     );
