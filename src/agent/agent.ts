@@ -122,12 +122,13 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     onError: (err) => log.debug({ err }, 'an event was not written'),
   });
   const orders = await IsolationOrders.load(stateDirectory);
-  const contact = { atMs: clock.monotonicMs() };
+  const contact = { atMs: clock.monotonicMs(), isMade: false };
   const isolation = watchIsolation({
     ...common,
     hosts: informers.hosts,
     orders,
     apiSilentMs: () => clock.monotonicMs() - contact.atMs,
+    hasReachedApi: () => contact.isMade,
     answers: async ({ address: peer, port: at }, signal) =>
       (await whoAnswers(peer, at, AbortSignal.any([signal, AbortSignal.timeout(PEER_TIMEOUT_MS)]))) !== 'Nobody',
     othersReachApi: () => othersReachApi(leases.answer()),
@@ -191,6 +192,7 @@ async function runWithLibvirt(options: AgentOptions, libvirt: Libvirt, stop: Abo
     durationSeconds: options.leaseDurationSeconds,
     onRenewed: () => {
       contact.atMs = clock.monotonicMs();
+      contact.isMade = true;
       try {
         folder.writeContact(bootTimeMs());
       } catch (err) {

@@ -24,6 +24,8 @@ export interface IsolationWatchDependencies {
   readonly domainsLeft: () => number | undefined;
   /** Whether an agent before this one has done so in this boot: it ended with its term of the lease, and told nobody. */
   readonly hasYieldedBefore: boolean;
+  /** Whether the API server has taken a renewal of this agent. */
+  readonly hasReachedApi: () => boolean;
   /** Ends the host's lease on storage, so that its silence proves to others that its VMs are off. */
   readonly yieldLease: () => void;
   readonly events: EventRecorder;
@@ -102,7 +104,8 @@ export function watchIsolation(deps: IsolationWatchDependencies): IsolationWatch
     const apiSilentMs = deps.apiSilentMs();
     const connected = nextIsolation(isolation, { apiSilentMs, peers: NOBODY, othersReachApi: false }, 0);
     if (connected.state === 'Connected') {
-      hasServed = true;
+      // One that has just begun may be cut off, and not know it yet.
+      if (deps.hasReachedApi()) hasServed = true;
       return enter(connected);
     }
     const peers = orders.get()?.peers ?? [];

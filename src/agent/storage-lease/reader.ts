@@ -60,8 +60,11 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
   const { bootTimeMs, openFiles } = deps.machine;
   const watched = new Map<string, Watched>();
 
+  /** Whether all Datastores are known. */
+  let isComplete = false;
+
   /** The shared datastores that this host can use now, by identity. */
-  const places = () =>
+  const usable = () =>
     deps
       .shared()
       .flatMap((name) => {
@@ -70,6 +73,9 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
       })
       .toSorted((a, b) => (a.identity < b.identity ? -1 : 1))
       .slice(0, MAX_LEASE_DATASTORES);
+
+  /** Those that an agent before this one has named are looked at until then: the host may be cut off, and has to know whether others are. */
+  const places = () => (isComplete ? usable() : folder.readWish().datastores);
 
   const read = async (identity: string, root: string, each: Watched, hosts: string[]): Promise<void> => {
     const beganMs = bootTimeMs();
@@ -116,7 +122,6 @@ export function leaseReader(deps: LeaseReaderDependencies): LeaseReader {
   return {
     run: async (signal) => {
       // All of them, since what the lease is begun on is what it lies on all through the boot.
-      let isComplete = false;
       void deps.datastores.complete.then(() => {
         isComplete = true;
       });

@@ -91,12 +91,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     clock,
   });
   const leases = options.lease === undefined ? undefined : leasesOf(options, options.lease, datastores, log);
-  const contact = { atMs: clock.monotonicMs() };
+  const contact = { atMs: clock.monotonicMs(), isMade: false };
   const isolation = watchIsolation({
     ...common,
     hosts,
     orders: ordersIn(options.disk),
     apiSilentMs: () => clock.monotonicMs() - contact.atMs,
+    hasReachedApi: () => contact.isMade,
     answers: async ({ address: peer }) => {
       const answers = options.answersAt(peer);
       await process.spend(answers ? PEER_ANSWER_MS : PEER_TIMEOUT_MS);
@@ -164,6 +165,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     lag: NO_LAG,
     onRenewed: () => {
       contact.atMs = clock.monotonicMs();
+      contact.isMade = true;
       options.lease?.notes.writeContact(timeline.nowMs);
     },
   });

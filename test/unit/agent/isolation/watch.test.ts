@@ -18,7 +18,15 @@ const ORDERS: HostIsolation = {
 };
 
 /** An agent whose host is cut off from the beginning, while others go on. */
-async function cutOff({ orders = ORDERS, domains = 1 }: { orders?: HostIsolation; domains?: number | undefined } = {}) {
+async function cutOff({
+  orders = ORDERS,
+  domains = 1,
+  hasReachedApi = true,
+}: {
+  orders?: HostIsolation;
+  domains?: number | undefined;
+  hasReachedApi?: boolean;
+} = {}) {
   const clock = new VirtualClock();
   const world = { contactMs: 0, peerAnswers: false, othersReachApi: true, domains: domains as number | undefined };
   const yielded: number[] = [];
@@ -45,6 +53,7 @@ async function cutOff({ orders = ORDERS, domains = 1 }: { orders?: HostIsolation
     othersReachApi: () => world.othersReachApi,
     domainsLeft: () => world.domains,
     hasYieldedBefore: false,
+    hasReachedApi: () => hasReachedApi,
     yieldLease: () => yielded.push(clock.monotonicMs()),
     events: { record: ({ note }: { note: string }) => notes.push(note) } as unknown as Parameters<
       typeof watchIsolation
@@ -88,6 +97,12 @@ describe('an agent whose host alone is cut off', () => {
     world.domains = 0;
     await clock.advance(5_000);
     expect(yielded).toHaveLength(1);
+  });
+
+  it('has nothing to give up when it has begun without the API server, and nothing runs there', async () => {
+    const { clock, watch, yielded } = await cutOff({ domains: 0, hasReachedApi: false });
+    await clock.advance(ISOLATED_MS);
+    expect([watch.stop(), yielded]).toEqual(['PowerOff', []]);
   });
 
   it('keeps the lease where no policy goes by it', async () => {
