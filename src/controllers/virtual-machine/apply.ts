@@ -79,9 +79,9 @@ export async function createInstance(
     // Created, never applied: an instance that the cache does not show yet must not be overwritten.
     await deps.client.create(VirtualMachineInstance, newInstance(vm, spec, explanation), { signal });
   } catch (error) {
-    deps.reservations.forget(key);
-    // The cache lags behind: what stands there counts, and holds its Volumes, although it is not shown.
+    // The cache lags behind: what stands there counts, and holds its Volumes, although it is not shown; until it was read, what was chosen does.
     if (error instanceof KubeError && error.isAlreadyExists()) await assumeWhatIs(vm, deps, signal);
+    else deps.reservations.forget(key);
     throw error;
   }
   log.info({ host: assignment.host, epoch: assignment.epoch, explanation }, 'placed');
@@ -96,7 +96,10 @@ export async function createInstance(
 
 async function assumeWhatIs(vm: VirtualMachine, { client, reservations }: Deps, signal: AbortSignal): Promise<void> {
   const { spec, metadata } = await client.get(VirtualMachineInstance, vm.metadata, { signal });
-  reservations.assume(keyOf(vm), spec, metadata.generation);
+  const key = keyOf(vm);
+  // An older placement would be ignored beside a newer one.
+  reservations.forget(key);
+  reservations.assume(key, spec, metadata.generation);
 }
 
 /** Brings the intent in line with the VM. Refused when anybody has changed it since the cache saw it. */
