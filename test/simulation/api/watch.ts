@@ -68,13 +68,14 @@ export async function* openWatch<T extends KubeObject>(
   const onAbort = () => receive({ end: broken(what, 'Aborted') });
 
   await process.spend(2 * link.halfTripMs());
-  if (options.signal?.aborted) throw broken(what, 'Aborted');
   // What a link drops is sent again, each time after twice as long, until the client has waited for long enough.
   for (let [waitedMs, againMs] = [0, RETRANSMIT_MS]; link.faults.state === 'Dropped'; againMs *= 2) {
     if (waitedMs >= SILENCE_MS) throw broken(what, 'Silent');
-    await process.spend(againMs);
+    await process.clock.sleep(againMs, options.signal).catch(() => undefined);
+    if (options.signal?.aborted) break;
     waitedMs += againMs;
   }
+  if (options.signal?.aborted) throw broken(what, 'Aborted');
   if (link.faults.state === 'Refused') throw broken(what, 'Unreachable');
   const missed = server.since(Number(options.resourceVersion));
   const onRestore = () => {
