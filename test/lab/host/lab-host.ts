@@ -103,7 +103,7 @@ export class LabHost {
   }
 
   /** All processes but the first one, which could not be killed with the others if it were stopped. */
-  async #signalAll(signal: 'STOP' | 'CONT'): Promise<void> {
+  async #signalAll(signal: 'STOP' | 'CONT' | 'KILL'): Promise<void> {
     await this.run('sh', ['-c', `kill -${signal} -1`]);
   }
 
@@ -153,7 +153,10 @@ export class LabHost {
     );
   }
 
-  /** All paths down: whoever reads or writes in the datastore waits, and cannot even be killed, until `mendDatastorePaths`. */
+  /**
+   * All paths down: whoever reads or writes in the datastore waits, and cannot even be killed, until `mendDatastorePaths` or
+   * `failDatastorePaths`.
+   */
   async cutDatastorePaths(): Promise<void> {
     await this.#signalPaths('STOP');
   }
@@ -162,14 +165,21 @@ export class LabHost {
     await this.#signalPaths('CONT');
   }
 
+  /** The paths are given up: whoever waits gets an error, and the datastore is lost for the host. Nothing else comes of a second call. */
+  async failDatastorePaths(): Promise<void> {
+    await this.#signalPaths('KILL').catch((error: Error) => {
+      if (!error.message.includes('No such process')) throw error;
+    });
+  }
+
   async removeDatastorePaths(): Promise<void> {
-    await this.#signalPaths('CONT');
+    await this.failDatastorePaths();
     await this.loseDatastore();
     await this.bringDatastoreBack();
     await this.stopProcess(DATASTORE_PATHS);
   }
 
-  async #signalPaths(signal: 'STOP' | 'CONT'): Promise<void> {
+  async #signalPaths(signal: 'STOP' | 'CONT' | 'KILL'): Promise<void> {
     await this.run('sh', ['-c', `kill -${signal} "$(cat ${PATHS_PID_FILE})"`]);
   }
 
