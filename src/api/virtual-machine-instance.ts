@@ -165,6 +165,15 @@ const InstanceSpec = withRules(
       .optional()
       .meta({ description: 'Hardware watchdog. Absent: none.' }),
     vmFault: VMFault.optional(),
+    hostFault: z
+      .object({
+        action: z.enum(['None']).meta({
+          description:
+            'None: when its host has failed and is back, the VM stays off there until a restart is asked for.',
+        }),
+      })
+      .optional()
+      .meta({ description: 'What its host does with it after it has failed. Absent: it starts it again.' }),
     migration: InstanceMigration.optional(),
     failover: z
       .object({
@@ -295,6 +304,7 @@ export type VirtualMachineInstanceStatus = NonNullable<VirtualMachineInstance['s
 /** The CPU of a guest. */
 export type GuestCpu = NonNullable<VirtualMachineInstanceStatus['cpu']>;
 /** What is done about a guest that fails. */
+export type InstanceHostFault = NonNullable<VirtualMachineInstanceSpec['hostFault']>;
 export type InstanceVMFault = NonNullable<VirtualMachineInstanceSpec['vmFault']>;
 export type GuestFault = NonNullable<VirtualMachineInstanceStatus['guestFault']>;
 export type InstanceDisk = VirtualMachineInstanceSpec['disks'][number];

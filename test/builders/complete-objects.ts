@@ -450,6 +450,7 @@ function instance(): KubeObject {
       },
       watchdog: { model: 'i6300esb' },
       vmFault: { action: 'Restart', ...vmFaultFigures(), actedAt: ['2026-01-02T03:04:00Z'] },
+      hostFault: { action: 'None' },
       migration: instanceMigration(),
       failover: {
         fromHost: 'host-2',

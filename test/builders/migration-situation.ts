@@ -74,6 +74,7 @@ export function migrationSituation({
       }),
       admission: undefined,
       vmFault: undefined,
+      hostFault: undefined,
       groupMigration: undefined,
       volumeHosts: new Map(),
       strayOn: undefined,

@@ -18,7 +18,7 @@ import { bringUp } from './up.ts';
 /** The command line of the lab: one verb per line to type. See docs/lab.md. */
 const CHECKOUT = join(import.meta.dirname, '..', '..');
 const DEFAULT_HOSTS = 3;
-const BMC_VERBS = ['status', 'off', 'on', 'unplug', 'plug'] as const;
+const BMC_VERBS = ['status', 'off', 'on', 'unplug', 'plug', 'lie', 'truth'] as const;
 const CPU_NAMES = ['Emulated', 'Nehalem'] as const satisfies readonly LabCpu[];
 
 // `./lab status | head` is over when head has had enough.
@@ -150,6 +150,8 @@ async function bmc(lab: Lab, name: string, text: string): Promise<void> {
     on: () => report.step(`bmc ${name} on`, () => device.powerOn(signal)),
     unplug: () => lab.unplugBmc(name),
     plug: () => lab.plugBmc(name),
+    lie: async () => lab.letBmcLie(name),
+    truth: async () => lab.letBmcTellTheTruth(name),
   };
   await verbs[verb]();
 }

@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { bmcOf, type LabBmc, plugBmc, unplugBmc } from './bmc/bmcs.ts';
+import { bmcOf, type LabBmc, letBmcLie, letBmcTellTheTruth, plugBmc, unplugBmc } from './bmc/bmcs.ts';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { openControlPlane } from './control-plane/start.ts';
 import type { LabCpu } from './host/cpu.ts';
@@ -101,6 +101,15 @@ export class Lab {
 
   async plugBmc(name: string): Promise<void> {
     await plugBmc(this.identity, this.host(name).index);
+  }
+
+  /** The BMC of the host says that it is off, whatever it does, and switches nothing off, until `letBmcTellTheTruth`. */
+  letBmcLie(name: string): void {
+    letBmcLie(this.identity, this.host(name).index);
+  }
+
+  letBmcTellTheTruth(name: string): void {
+    letBmcTellTheTruth(this.identity, this.host(name).index);
   }
 
   /** @param how `killed` gives it no time to say goodbye. */

@@ -91,7 +91,7 @@ async function start(
 
 async function change(
   { deps, table, records }: Starter,
-  { instance, nowMs, run }: Situation,
+  { instance, nowMs, run, bootID }: Situation,
   act: Exclude<Act, { step: 'Start' } | MigrationAct>,
   memory: InstanceMemory,
   entry: DomainEntry,
@@ -106,6 +106,7 @@ async function change(
       delete memory.end;
       await records.saveRun(identity.virtualMachineUID, {
         ...(run ?? { restarts: 0 }),
+        bootID,
         epoch: identity.epoch,
         restartedAt: identity.restartedAt,
         startedAt: identity.startedAt,

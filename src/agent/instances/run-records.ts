@@ -8,6 +8,7 @@ const RunSchema = z.object({
   epoch: z.int(),
   restartedAt: z.string(),
   startedAt: z.string(),
+  bootID: z.string().exactOptional(),
   restarts: z.int(),
   restartDelaySeconds: z.int().exactOptional(),
   lastStop: z.object({ at: z.string(), reason: z.enum(StopReasons) }).exactOptional(),

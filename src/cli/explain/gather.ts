@@ -111,8 +111,9 @@ export async function gather(client: KubeClient, vm: VirtualMachine): Promise<Om
     strayOn: hostOfStray(vm.metadata.uid, hosts),
     // Whether it waits for others of its RuleGroup, its condition says.
     groupMigration: undefined,
-    // What is done when its guest fails decides nothing about where it is.
+    // What is done when its guest or its host fails decides nothing about where it is.
     vmFault: undefined,
+    hostFault: undefined,
   };
 }
 

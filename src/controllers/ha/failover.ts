@@ -164,7 +164,7 @@ async function give(
   const failover = { ...cause, decidedAt: clock.now().toISOString(), epoch };
   const sealed = await sealUserData(vm, host, deps, signal);
   const bootID = deps.informers.hosts.get(host)?.status?.bootID;
-  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel, vmFault };
+  const assignment = { host, epoch, bootID, cpuModel: request.cpuModel, vmFault, hostFault: instance.spec.hostFault };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const explanation = explainPlacement(placement);
   const annotations = { ...instance.metadata.annotations, [PLACEMENT_ANNOTATION]: explanation };

@@ -9,6 +9,7 @@ import {
   hasLostDatastore,
 } from '../../core/ha/datastore-fault.ts';
 import { vmFaultPolicy } from '../../core/ha/guest-fault.ts';
+import { hostFaultPolicy } from '../../core/ha/host-fault.ts';
 import { policyOf } from '../../core/ha/policy.ts';
 import { isProvenOff } from '../../core/ha/proof.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
@@ -30,14 +31,13 @@ export function gather(
   const instance = informers.instances.get(key);
   const cluster = clusterOf(vm?.spec.clusterName, inventories.clusters);
   const clusterName = cluster.ok ? cluster.cluster : undefined;
+  const choice = policyOf(informers.clusters.get(clusterName ?? ''), (name) => informers.haPolicies.get(name));
   return {
     ...gatherNeeds(key, vm, cluster, informers),
     vm,
     instance,
-    vmFault: vmFaultPolicy(
-      vm,
-      policyOf(informers.clusters.get(clusterName ?? ''), (name) => informers.haPolicies.get(name)),
-    ),
+    vmFault: vmFaultPolicy(vm, choice),
+    hostFault: hostFaultPolicy(vm, choice),
     isProvenOff: instance !== undefined && isProvenOff(instance, informers.hosts.get(instance.spec.host)),
     datastoreFault: vm && instance && datastoreFault(vm, instance, clusterName, informers, clock),
     inventory: inventories.of(clusterName),

@@ -47,14 +47,15 @@ export function phaseOf({ vm, instance, outOfDate, recovery }: StatusInput): Pha
   if (recovery !== undefined && recovery.reason !== 'Starting') return RECOVERING[recovery.reason];
   if (instance === undefined) return vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
   if (outOfDate !== undefined) return 'Unknown';
-  const phase = agentStatus(instance)?.phase;
+  const { phase, reason } = agentStatus(instance) ?? {};
   if (instance.spec.powerState === 'Off') {
     if (!isConfirmedOff(instance)) return 'Stopping';
     // Off only to be started elsewhere.
     return instance.spec.datastoreFault === undefined || vm.spec.runStrategy === 'Halted' ? 'Halted' : 'Pending';
   }
   if (phase === 'Running' && isMigrating(instance)) return 'Migrating';
-  if (phase === 'Off') return instance.spec.restartPolicy === 'OnFailure' ? 'Halted' : 'Starting';
+  if (phase === 'Off')
+    return instance.spec.restartPolicy === 'OnFailure' || reason === 'HostFailed' ? 'Halted' : 'Starting';
   return phase ?? 'Starting';
 }
 

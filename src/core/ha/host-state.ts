@@ -103,7 +103,8 @@ function alive(input: HostInput, reason: string, message: string, againMs: numbe
       }
     : { reason, message };
   const same = before?.state === state && before.bootID === bootID;
-  const fence = before?.fence === undefined ? {} : { fence: before.fence };
+  // An attempt that was not brought to its end, and is needed no more, would look like a fault of the host.
+  const fence = before?.fence?.confirmedAt === undefined ? {} : { fence: before.fence };
   return {
     availability: { state, since: same ? before.since : iso(nowMs), bootID, ...why, ...fence },
     fence: false,

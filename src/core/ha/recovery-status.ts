@@ -2,6 +2,7 @@ import type { HAPolicySpec } from '../../api/ha-policy.ts';
 import type { FailedStart, Recovery } from '../../api/recovery.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { restartCommand } from '../model/restart-command.ts';
 import { explainPlacement, summarizeRefusal } from '../placement/explain.ts';
 import type { Placement } from '../placement/place.ts';
 import type { PlacementRequest } from '../placement/request.ts';
@@ -62,9 +63,7 @@ function takenBack(input: RecoveryInput, tried: FailedStart[]): Recovery {
     spec.failover?.gaveUp !== undefined ||
     tried.length >= (policy?.restart.maxAttempts ?? Number.POSITIVE_INFINITY)
   ) {
-    const { namespace, name } = vm.metadata;
-    const how = `kubectl annotate vm -n ${namespace} ${name} --overwrite drover.dev/restartedAt="$(date -Is)"`;
-    const message = `every attempt to run the VM elsewhere has failed (HAPolicy, restart.maxAttempts): ${words}. It is tried again when a host joins, comes back or has room for it again, when its spec changes, or at once by: ${how}`;
+    const message = `every attempt to run the VM elsewhere has failed (HAPolicy, restart.maxAttempts): ${words}. It is tried again when a host joins, comes back or has room for it again, when its spec changes, or at once by: ${restartCommand(vm.metadata)}`;
     return { ...known, reason: 'RestartFailed', message };
   }
   if (!isConfirmedOff(instance) && !isProvenOff) {

@@ -1,5 +1,6 @@
 import type { Step } from './next-step.ts';
 import type { Situation } from './situation.ts';
+import { hostFailed } from './status.ts';
 
 /** Something that the owner of a VM should be told when it happens, besides what the status says from then on. */
 export interface InstanceEvent {
@@ -48,6 +49,7 @@ export function eventOf(situation: Situation, step: Step): InstanceEvent | undef
     case 'AwaitStorage':
       return warning('IOError', 'Waiting', 'A disk failed or its datastore is full: the guest is paused.');
     case 'StayOff':
+      if (step.reason === 'HostFailed') return warning('HostFailed', 'StayingOff', hostFailed(situation));
       return step.reason === 'GuestShutdown'
         ? { type: 'Normal', reason: 'GuestShutdown', action: 'StayingOff', note: 'The guest switched itself off.' }
         : undefined;

@@ -18,7 +18,13 @@ export function runWithoutRecord(
   const startedAt = status.startedAt ?? status.lastStop?.at;
   return startedAt === undefined
     ? undefined
-    : { epoch: spec.epoch, restartedAt: status.restartedAt ?? '', startedAt, ...counters };
+    : {
+        epoch: spec.epoch,
+        restartedAt: status.restartedAt ?? '',
+        startedAt,
+        ...(status.bootID !== undefined && { bootID: status.bootID }),
+        ...counters,
+      };
 }
 
 function countersOf(

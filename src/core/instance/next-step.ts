@@ -38,7 +38,7 @@ export type Rest =
       readonly resets: number;
       readonly untilMs: number;
     }
-  | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' | 'HostIsolated' }
+  | { readonly step: 'StayOff'; readonly reason: 'PoweredOff' | 'GuestShutdown' | 'HostIsolated' | 'HostFailed' }
   | { readonly step: 'RefuseEpoch' }
   | { readonly step: 'Blocked'; readonly reason: string; readonly message: string }
   | { readonly step: 'Refused'; readonly refusal: Refusal; readonly untilMs?: number };
@@ -181,7 +181,17 @@ function wantedStart(situation: Situation): Step {
   if (instance.spec.restartPolicy === 'OnFailure' && end.reason === 'Shutdown') {
     return { step: 'StayOff', reason: 'GuestShutdown' };
   }
+  if (instance.spec.hostFault?.action === 'None' && isEndOfHost(situation, run, stopped)) {
+    return { step: 'StayOff', reason: 'HostFailed' };
+  }
   return restart(situation, run, stopped);
+}
+
+/** Whether the VM was lost with its host: nobody ended the run, and the boot that it was in is over. The status tells it where no record does. */
+function isEndOfHost({ instance: { spec, status }, host, bootID }: Situation, run: Run, stopped: Stop): boolean {
+  if (stopped.reason !== 'Lost') return false;
+  if (run.bootID !== undefined && run.bootID !== bootID) return true;
+  return status?.host === host && status.observedEpoch === spec.epoch && status.reason === 'HostFailed';
 }
 
 /** The VM stopped by itself, and is to run. */
@@ -199,7 +209,7 @@ function restart(situation: Situation, run: Run, stopped: Stop): Step {
   });
 }
 
-function start({ instance, nowMs, run }: Situation, why: string, changes: Partial<Run> = {}): Step {
+function start({ instance, nowMs, run, bootID }: Situation, why: string, changes: Partial<Run> = {}): Step {
   const kept = run !== undefined && run.lastStop !== undefined ? { lastStop: run.lastStop } : {};
   return {
     step: 'Start',
@@ -207,6 +217,7 @@ function start({ instance, nowMs, run }: Situation, why: string, changes: Partia
       epoch: instance.spec.epoch,
       restartedAt: instance.spec.restartedAt,
       startedAt: new Date(nowMs).toISOString(),
+      bootID,
       restarts: run?.restarts ?? 0,
       ...kept,
       ...changes,

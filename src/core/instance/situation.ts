@@ -20,6 +20,8 @@ export interface Run {
   readonly restartedAt: string;
   /** When it was decided (RFC 3339); every trace of this run is later. */
   readonly startedAt: string;
+  /** Boot of the host in which it was. Absent: not known. */
+  readonly bootID?: string;
   /** Starts so far after the domain had stopped by itself. */
   readonly restarts: number;
   /** How long this start was held back, in seconds. Absent: it did not follow a stop by itself. */

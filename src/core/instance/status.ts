@@ -1,4 +1,5 @@
 import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-instance.ts';
+import { restartCommand } from '../model/restart-command.ts';
 import { type Decision, type Fault, type GuestVerdict, guestFaultAfter, judgeGuest } from './guest-fault.ts';
 import { migrationStatus } from './migration.ts';
 import type { Rest, Step } from './next-step.ts';
@@ -122,7 +123,11 @@ function verdictOf(situation: Situation, rest: Told): Verdict {
     case 'GuestFailed':
       return guestFailed(situation, rest.fault, whatFollows(rest));
     case 'StayOff':
-      return { phase: 'Off', reason: rest.reason };
+      return {
+        phase: 'Off',
+        reason: rest.reason,
+        ...(rest.reason === 'HostFailed' && { message: hostFailed(situation) }),
+      };
     case 'RefuseEpoch':
       return oldEpoch(situation);
     case 'Blocked':
@@ -186,6 +191,11 @@ function guestFailed({ domain }: Situation, { reason, words }: Fault, then: stri
 function whatFollows(rest: Extract<Rest, { step: 'GuestFailed' }>): string {
   if (rest.action === 'Restart') return 'The VM is ended here, and started on another host where one can take it.';
   return `Nothing is done, since it was reset or restarted ${rest.resets} times because of that; it is again from ${iso(rest.untilMs)} on (HAPolicy, vmFault.maxResets). See its console log, then restart the VM.`;
+}
+
+/** Nobody wants it to start by itself. */
+export function hostFailed({ instance: { metadata }, host }: Situation): string {
+  return `Host ${host} failed while the VM ran on it, and its HAPolicy does nothing then (hostFault.action None): it stays off until somebody restarts it, by: ${restartCommand(metadata)}`;
 }
 
 function oldEpoch({ instance, host, newestEpoch: recorded, domain }: Situation): Verdict {

@@ -18,6 +18,7 @@ export interface Assignment {
   readonly bootID: string | undefined;
   /** What is done when its guest fails. Undefined: nothing. */
   readonly vmFault: VirtualMachineInstanceSpec['vmFault'];
+  readonly hostFault: VirtualMachineInstanceSpec['hostFault'];
 }
 
 export function vcpusOf(vm: VirtualMachine): number {
@@ -38,7 +39,7 @@ export function reservedBy(vm: VirtualMachine): Resources {
 export function instanceSpec(
   vm: VirtualMachine,
   devices: ResolvedDevices,
-  { host, epoch, cpuModel, bootID, vmFault }: Assignment,
+  { host, epoch, cpuModel, bootID, vmFault, hostFault }: Assignment,
   sealedUserData: SealedUserData | undefined,
 ): VirtualMachineInstanceSpec {
   const { spec, metadata } = vm;
@@ -62,6 +63,7 @@ export function instanceSpec(
     cloudInit: cloudInitOf(vm, sealedUserData),
     ...(spec.watchdog && { watchdog: { model: spec.watchdog.model } }),
     ...(vmFault && { vmFault }),
+    ...(hostFault && { hostFault }),
   };
 }
 

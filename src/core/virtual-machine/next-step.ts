@@ -1,5 +1,6 @@
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type {
+  InstanceHostFault,
   InstanceVMFault,
   VirtualMachineInstance,
   VirtualMachineInstanceSpec,
@@ -32,6 +33,8 @@ export interface VirtualMachineInput {
   readonly cpuModel: CpuModelChoice;
   /** What is done when its guest fails. Undefined: nothing. */
   readonly vmFault: InstanceVMFault | undefined;
+  /** What its host does with it after it has failed. Undefined: it starts it again. */
+  readonly hostFault: InstanceHostFault | undefined;
   /** The VM's Cluster. */
   readonly inventory: Inventory;
   /** Keeps room in it for failovers. Undefined: nothing is kept. */
@@ -133,6 +136,7 @@ function start(vm: VirtualMachine, input: VirtualMachineInput): Step {
     epoch: (vm.status?.epoch ?? 0) + 1,
     cpuModel: wish.request.cpuModel,
     vmFault: vmFaultOf(input.vmFault, vm.status?.lastFault?.actedAt),
+    hostFault: input.hostFault,
   };
   return { step: 'CreateInstance', assignment, devices: wish.devices, placement };
 }
@@ -167,7 +171,14 @@ function follow(vm: VirtualMachine, instance: VirtualMachineInstance, input: Vir
   // What was sealed from a Secret must not outlive the spec's naming it: the host would prefer it to plain user-data.
   const sealed = vm.spec.cloudInit?.userDataSecret === undefined ? undefined : cloudInit?.sealedUserData;
   const vmFault = vmFaultOf(input.vmFault, instance.spec.vmFault?.actedAt);
-  const assignment = { host, epoch, bootID, cpuModel: nextCpuModel(cpu.model, host, input), vmFault };
+  const assignment = {
+    host,
+    epoch,
+    bootID,
+    cpuModel: nextCpuModel(cpu.model, host, input),
+    vmFault,
+    hostFault: input.hostFault,
+  };
   const spec = { ...instanceSpec(vm, devices, assignment, sealed), failover };
   const { datastoreFault } = instance.spec;
   // One that is back before the host has left the VM to another is gone on with there.

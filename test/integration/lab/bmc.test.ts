@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { confirmOff, type PowerDevice } from '../../../src/power/index.ts';
 import { systemClock } from '../../../src/runtime/index.ts';
-import { bmcOf, bmcStateOf, plugBmc, startBmcs, stopBmcs, unplugBmc } from '../../lab/bmc/bmcs.ts';
+import {
+  bmcOf,
+  bmcStateOf,
+  letBmcLie,
+  letBmcTellTheTruth,
+  plugBmc,
+  startBmcs,
+  stopBmcs,
+  unplugBmc,
+} from '../../lab/bmc/bmcs.ts';
 import { powerDeviceOf } from '../../lab/bmc/device.ts';
 import { ensureRedfishEmulator } from '../../lab/install/redfish-emulator.ts';
 import { factsOf, isDead } from '../../lab/proc.ts';
@@ -90,6 +99,15 @@ describe.each([
     expect(performance.now() - begun).toBeLessThan(2_000);
     await plugBmc(own.lab, index);
     expect(bmcStateOf(own.lab, index)).toBe('Answers');
+    expect((await device.readState(signal())).state).toBe('On');
+  });
+
+  it('says that a host is off which runs, while it lies', async () => {
+    letBmcLie(own.lab, index);
+    await device.forceOff(signal());
+    expect((await device.readState(signal())).state).toBe('Off');
+    expect(own.host(index).hasPower()).toBe(true);
+    letBmcTellTheTruth(own.lab, index);
     expect((await device.readState(signal())).state).toBe('On');
   });
 });

@@ -54,6 +54,7 @@ export async function startBmcs(lab: LabIdentity, indexes: readonly number[], po
   await startBoard(lab, poweredOn);
   await Promise.all(indexes.map((index) => startBmc(lab, index)));
   await Promise.all(indexes.map((index) => plugBmc(lab, index)));
+  for (const index of indexes) letBmcTellTheTruth(lab, index);
 }
 
 /** Stops all BMCs of the lab and what switches for them, so that nobody gives a host power while it is taken away. */
@@ -72,6 +73,19 @@ export async function unplugBmc(lab: LabIdentity, index: number): Promise<void> 
 
 export async function plugBmc(lab: LabIdentity, index: number): Promise<void> {
   await signalled(lab, index, 'SIGCONT', 'Answers');
+}
+
+/** From now on it says that the host is off, whatever the host does, and switches nothing off. Until `letBmcTellTheTruth`. */
+export function letBmcLie(lab: LabIdentity, index: number): void {
+  writeFileSync(lieOf(lab, index), '');
+}
+
+export function letBmcTellTheTruth(lab: LabIdentity, index: number): void {
+  rmSync(lieOf(lab, index), { force: true });
+}
+
+export function bmcLies(lab: LabIdentity, index: number): boolean {
+  return existsSync(lieOf(lab, index));
 }
 
 async function signalled(
@@ -150,6 +164,11 @@ function bmcAddressOf({ slot }: LabIdentity, index: number): string {
 /** Short, because a socket's path holds at most 107 bytes (unix(7)). In no folder that labs share: one could remove it under another. */
 function boardSocketOf({ tag }: LabIdentity): string {
   return `/run/drover-lab-${tag}-bmc.sock`;
+}
+
+/** While it exists, the BMC lies. */
+function lieOf({ folder }: LabIdentity, index: number): string {
+  return join(folder, 'bmc', `host-${index}.lies`);
 }
 
 function pkiOf({ folder }: LabIdentity): string {

@@ -3,6 +3,7 @@ import { hostIndexesOf } from '../host/host-files.ts';
 import { LabHost } from '../host/lab-host.ts';
 import { openLab } from '../lab.ts';
 import { findIdentity } from '../slots.ts';
+import { bmcLies } from './bmcs.ts';
 import { PowerBoard, type SwitchedMachine } from './power-board.ts';
 
 /**
@@ -26,8 +27,10 @@ function machineNamed(name: string): SwitchedMachine | undefined {
   if (lab === undefined || index === undefined) return undefined;
   const host = new LabHost(lab, index);
   return {
-    hasPower: () => host.hasPower(),
-    switchOff: () => host.kill(),
+    hasPower: () => host.hasPower() && !bmcLies(lab, index),
+    switchOff: async () => {
+      if (!bmcLies(lab, index)) await host.kill();
+    },
     async switchOn() {
       await host.powerOn();
       if (poweredOn === 'LibvirtdAndAgent') await startAgentOf(host);

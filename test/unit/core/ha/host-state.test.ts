@@ -462,6 +462,12 @@ describe('a host', () => {
     expect(message).toContain('kubectl annotate host host-2 --overwrite drover.dev/confirm-fenced=boot-1');
   });
 
+  it('tells of no attempt any more that was not brought to its end when it is back', () => {
+    const given = input({ before: state('Fencing', fence({ attempts: 3, message: 'its BMC does not answer' })) });
+    expect(nextHostStep(given).availability).toMatchObject({ state: 'Online', reason: 'Alive' });
+    expect(nextHostStep(given).availability).not.toHaveProperty('fence');
+  });
+
   it('keeps the proof of an earlier boot when it is back', () => {
     const before = state('Fenced', fence({ confirmedAt: at(-1) }));
     expect(nextHostStep(input({ bootID: 'boot-2', before })).availability.fence).toEqual(before.fence);

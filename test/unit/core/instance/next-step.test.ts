@@ -224,6 +224,47 @@ const byItself: Row[] = [
   ],
 ];
 
+const stays = { hostFault: { action: 'None' } } as const;
+const inBootBefore = run({ bootID: 'boot-0' });
+const ofHost: Row[] = [
+  ['starts it again by itself', { run: inBootBefore, end: ended('Lost') }, { step: 'Start' }],
+  [
+    'leaves it off where the policy does nothing then',
+    { spec: stays, run: inBootBefore, end: ended('Lost') },
+    { step: 'StayOff', reason: 'HostFailed' },
+  ],
+  [
+    'goes on with that when the record of the run was lost as well',
+    {
+      spec: stays,
+      run: run({ bootID: 'boot-1' }),
+      end: ended('Lost'),
+      status: { phase: 'Off', reason: 'HostFailed', conditions: [] },
+    },
+    { step: 'StayOff', reason: 'HostFailed' },
+  ],
+  [
+    'starts it when that is asked for',
+    { spec: { ...stays, restartedAt: 'b' }, run: inBootBefore, end: ended('Lost') },
+    { step: 'Start' },
+  ],
+  [
+    'starts it for a new placement',
+    { spec: { ...stays, epoch: 2 }, run: inBootBefore, end: ended('Lost') },
+    { step: 'Start' },
+  ],
+  [
+    'starts what was shut down before the host failed',
+    { spec: stays, run: inBootBefore, end: ended('Shutdown') },
+    { step: 'Start' },
+  ],
+  [
+    'starts what was lost in the same boot: the host has not failed',
+    { spec: stays, run: run({ bootID: 'boot-1' }), end: ended('Lost') },
+    { step: 'Start' },
+  ],
+];
+
 describe('the next step for a VM', () => {
   describe.each([
     ['epochs', epochs],
@@ -232,6 +273,7 @@ describe('the next step for a VM', () => {
     ['starting', starting],
     ['a start that was refused', refused],
     ['a stop by itself', byItself],
+    ['a host that has failed', ofHost],
   ])('%s', (_topic, rows) => {
     it.each(rows)('%s', (_rule, when, then) => {
       expect(nextStep(situation(when))).toMatchObject(then);
@@ -248,6 +290,7 @@ function startOf(when: SituationChanges) {
 describe('the record of a start', () => {
   it('names the epoch, the restart request and the moment', () => {
     expect(startOf({ spec: { epoch: 3, restartedAt: 'b' } })).toEqual({
+      bootID: 'boot-1',
       epoch: 3,
       restartedAt: 'b',
       startedAt: NOW,
@@ -276,7 +319,7 @@ describe('the record of a start', () => {
 
   it('keeps the count and the wait of a start that never began', () => {
     const before = run({ restarts: 4, restartDelaySeconds: 20, lastStop: { at: ago(9), reason: 'Crashed' } });
-    expect(startOf({ run: before, end: { began: false } })).toEqual({ ...before, startedAt: NOW });
+    expect(startOf({ run: before, end: { began: false } })).toEqual({ bootID: 'boot-1', ...before, startedAt: NOW });
   });
 
   it('waits 0, 10, 20, 40, 80, 160, 300, 300 s, and 0 again after ten minutes of running', () => {

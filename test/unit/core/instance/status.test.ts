@@ -51,6 +51,13 @@ const rows: [
     'True',
   ],
   [
+    'stays off after its host has failed',
+    { spec: { hostFault: { action: 'None' } }, run: run({ bootID: 'boot-0' }), end: ended('Lost') },
+    'Off',
+    'HostFailed',
+    'False',
+  ],
+  [
     'is shutting down',
     { spec: { powerState: 'Off' }, domain: domain(), shutdown: { powerOffAtMs: NOW_MS + 1 } },
     'Stopping',

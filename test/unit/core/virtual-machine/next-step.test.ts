@@ -16,6 +16,7 @@ function input(overrides: Partial<VirtualMachineInput> = {}): VirtualMachineInpu
     inventory: inventoryOf({ hosts: [host('h1'), host('h2')] }),
     admission: undefined,
     vmFault: undefined,
+    hostFault: undefined,
     groupMigration: undefined,
     volumeHosts: new Map(),
     strayOn: undefined,
@@ -382,5 +383,21 @@ describe('a VM whose host says that its guest has failed', () => {
     const before = instance({ spec: { vmFault: { ...vmFault, actedAt: [at] } } });
     const step = nextStep(input({ vmFault: { ...vmFault, maxResets: 5 }, instance: before }));
     expect(step).toMatchObject({ step: 'UpdateInstance', spec: { vmFault: { maxResets: 5, actedAt: [at] } } });
+  });
+});
+
+describe('a VM whose policy does nothing when its host fails', () => {
+  const hostFault = { action: 'None' } as const;
+
+  it('has that in its first placement', () => {
+    expect(nextStep(input({ hostFault }))).toMatchObject({ step: 'CreateInstance', assignment: { hostFault } });
+  });
+
+  it('is told when the policy changes, either way', () => {
+    const told = nextStep(input({ hostFault, instance: instance() }));
+    expect(told).toMatchObject({ step: 'UpdateInstance', spec: { hostFault } });
+    const takenBack = nextStep(input({ instance: instance({ spec: { hostFault } }) }));
+    expect(takenBack).toMatchObject({ step: 'UpdateInstance' });
+    expect(takenBack).not.toHaveProperty('spec.hostFault');
   });
 });
