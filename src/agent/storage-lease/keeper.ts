@@ -61,6 +61,10 @@ export class LeaseKeeper {
   #promise: LeaseState | undefined;
   #state: KeeperState = { lapsed: false };
   #watchdog: Watchdog | undefined;
+  /** The watchdog is being opened. */
+  #arming: Promise<void> | undefined;
+  /** Nothing more is promised. */
+  #isEnding = false;
   #openedAtMs = Number.NEGATIVE_INFINITY;
   #tickFailed = false;
 
@@ -320,7 +324,8 @@ export class LeaseKeeper {
   /** The storage takes records. Is there a watchdog, too, the lease begins to count. */
   async #onReachable(startedAtMs: number, identities: readonly string[]): Promise<void> {
     const { watchdog, selfFenceMs, folder, clock } = this.#options;
-    if (watchdog === undefined || this.#isArmed || clock.monotonicMs() - this.#openedAtMs < OPEN_AGAIN_MS) return;
+    const isTooSoon = clock.monotonicMs() - this.#openedAtMs < OPEN_AGAIN_MS;
+    if (watchdog === undefined || this.#isArmed || this.#isEnding || isTooSoon) return;
     this.#promise ??= {
       bootID: this.#bootID,
       selfFenceMs,
@@ -333,17 +338,19 @@ export class LeaseKeeper {
     };
     this.#state = { lapsed: false, heldUntilMs: startedAtMs + selfFenceMs };
     folder.writeState({ ...this.#promise, heldUntilMs: startedAtMs + selfFenceMs });
-    await this.#arm();
+    this.#arming = this.#arm();
+    await this.#arming;
   }
 
   async #arm(): Promise<void> {
     const { watchdog: path, machine, clock, log } = this.#options;
     if (path === undefined || this.#watchdog !== undefined) return;
     this.#openedAtMs = clock.monotonicMs();
+    // What is taken back while it is being opened is not promised anew.
+    const promisedMs = this.#promise?.watchdogMs ?? 0;
     try {
       const opened = await machine.openWatchdog(path);
       this.#watchdog = opened;
-      const promisedMs = this.#promise?.watchdogMs ?? 0;
       if (promisedMs === 0) this.#keep({ watchdogMs: opened.timeoutMs, heldUntilMs: this.#state.heldUntilMs ?? 0 });
       else if (opened.timeoutMs > promisedMs)
         log.error(
@@ -363,6 +370,8 @@ export class LeaseKeeper {
    * @returns whether it could; it goes on otherwise.
    */
   async #end(): Promise<boolean> {
+    this.#isEnding = true;
+    await this.#arming;
     if (!this.#isArmed) return true;
     if (this.#state.lapsed) return this.#guests.left() === 0;
     const datastores = this.#promise?.datastores ?? [];
