@@ -82,7 +82,7 @@ export const InstanceStatus = z
         at: z.string().max(64).meta({ description: 'When (RFC 3339).' }),
         reason: z.enum(['Shutdown', 'Destroyed', 'Crashed', 'Failed', 'Migrated', 'Saved', 'Lost']).meta({
           description:
-            'How: the guest shut down, was powered off, crashed, QEMU failed, it moved, or it was gone when the agent came back.',
+            'How. Shutdown: by the guest. Destroyed: its power was cut. Crashed: the guest, or its QEMU. Migrated: it moved. Saved: to a file. Lost: it was gone when the agent came back. Failed: otherwise.',
         }),
       })
       .optional()

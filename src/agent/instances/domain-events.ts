@@ -142,6 +142,8 @@ function stopReasonOf(detail: number): StopReason {
     case StoppedDetail.DESTROYED:
       return 'Destroyed';
     case StoppedDetail.CRASHED:
+    // A QEMU that died: the event calls it failed, libvirt's log and the state of the domain call it crashed.
+    case StoppedDetail.FAILED:
       return 'Crashed';
     case StoppedDetail.MIGRATED:
       return 'Migrated';

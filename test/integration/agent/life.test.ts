@@ -121,10 +121,10 @@ describe('a VM that stops by itself', () => {
       'restarted',
       (status) => status.restarts === 1 && status.phase === 'Running',
     );
-    expect(again.lastStop?.reason).toBe('Failed');
+    expect(again.lastStop?.reason).toBe('Crashed');
     await world.killQemu(vm.name);
     const loop = await world.phase(vm.name, 'CrashLoop');
-    expect(loop.conditions).toMatchObject([{ type: 'Ready', status: 'False', reason: 'Failed' }]);
+    expect(loop.conditions).toMatchObject([{ type: 'Ready', status: 'False', reason: 'Crashed' }]);
     expect(Date.parse(loop.nextStartAt ?? '') - Date.parse(loop.lastStop?.at ?? '')).toBe(10_000);
     const third = await world.statusWhere(
       vm.name,

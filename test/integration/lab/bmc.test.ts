@@ -21,8 +21,8 @@ import { waitFor } from '../../lab/wait.ts';
 import { processesIn } from './host-processes.ts';
 import { type OwnHosts, startOwnHosts } from './own-hosts.ts';
 
-/** From the order to the reading of Off; a host dies in a fraction of it on an idle machine. */
-const OFF_WITHIN_MS = 1_500;
+/** What a process is given that is asked to end (`stopProcess`); nothing in a host without power is asked. */
+const GRACE_MS = 5_000;
 const ON_TIMEOUT_MS = 30_000;
 const signal = () => AbortSignal.timeout(60_000);
 
@@ -62,7 +62,7 @@ describe.each([
     const begun = performance.now();
     const result = await confirmOff(device, { deadlineMs: 10_000, intervalMs: 100, clock: systemClock }, signal());
     expect(result).toMatchObject({ ok: true });
-    expect(performance.now() - begun).toBeLessThan(OFF_WITHIN_MS);
+    expect(performance.now() - begun).toBeLessThan(GRACE_MS);
     expect(doomed.map(factsOf).filter((facts) => facts !== undefined && !isDead(facts))).toEqual([]);
     expect(host.hasPower()).toBe(false);
     expect(own.host(other).libvirtdRuns()).toBe(true);
