@@ -12,6 +12,12 @@ beforeAll(async () => {
 });
 afterAll(async () => await ha.close());
 
+/** What its condition FencingReady says, as soon as it is for that reason. */
+const fencingIs = async (host: string, reason: string) => {
+  const ready = ({ status }: Host) => status?.conditions.find(({ type }) => type === 'FencingReady');
+  const seen = await story.when(Host, { name: host }, `to be ${reason}`, (each) => ready(each)?.reason === reason);
+  return { message: ready(seen)?.message };
+};
 const stateWhen = async (host: string, reason: string) => (await ha.hostWhen(host, { reason })).status?.availability;
 
 describe('a VM of a host that runs', () => {
@@ -48,6 +54,7 @@ describe('a VM of a host that runs', () => {
     const moved = await ha.movedFrom('doubt-lie', from);
     expect(moved.status?.lastFailover).toMatchObject({ from, to, proof: 'BMC' });
     story.lab.letBmcTellTheTruth(from);
+    await fencingIs(from, 'BMCAnswers');
     await ha.hadOneOwner('doubt-lie', [from, to], 2);
     await story.lab.killHost(from);
     await ha.hostWhen(from, { state: 'Fenced' });
@@ -55,6 +62,26 @@ describe('a VM of a host that runs', () => {
     await stateWhen(from, 'Alive');
     await ha.hadOneOwner('doubt-lie', [from, to], 2);
     await story.kubectl(['delete', 'vm', 'doubt-lie', '--wait=false']);
+  });
+});
+
+describe('a VM of a host whose BMC reads that it is off all the time, as that of another machine does', () => {
+  it('runs nowhere else when the host is cut off, since that was noticed before', async () => {
+    const host = await ha.counting('doubt-other');
+    story.lab.letBmcLie(host);
+    const { message } = await fencingIs(host, 'PowerStateContradicted');
+    expect(message).toContain('it is the BMC of another machine, or lies');
+    await story.lab.cut(host);
+    expect((await stateWhen(host, 'FencingFailed'))?.message).toContain('it is not believed');
+    // Longer than a failover takes.
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    expect((await story.instance('doubt-other')).spec).toMatchObject({ host, epoch: 1 });
+    await story.lab.heal(host);
+    await stateWhen(host, 'Alive');
+    story.lab.letBmcTellTheTruth(host);
+    await fencingIs(host, 'BMCAnswers');
+    await ha.hadOneOwner('doubt-other', [host], 1);
+    await story.kubectl(['delete', 'vm', 'doubt-other', '--wait=false']);
   });
 });
 

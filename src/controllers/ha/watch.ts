@@ -3,6 +3,7 @@ import { CONFIRM_FENCED_ANNOTATION } from '../../api/common/names.ts';
 import { type HAPolicySpec, MISSED_RENEWAL_SECONDS } from '../../api/ha-policy.ts';
 import { Host } from '../../api/host.ts';
 import type { HostAvailability } from '../../api/host-availability.ts';
+import { distrustOf } from '../../core/ha/bmc-trust.ts';
 import { afterFence, type FenceOutcome } from '../../core/ha/fencing.ts';
 import { isNews, nextHostStep } from '../../core/ha/host-state.ts';
 import type { HostInput } from '../../core/ha/host-step.ts';
@@ -173,6 +174,8 @@ export async function readPower(
   { client, openDevice }: Pick<ControllerDependencies, 'client' | 'openDevice'>,
   signal: AbortSignal,
 ): Promise<HostInput['power']> {
+  const distrust = distrustOf(host);
+  if (distrust !== undefined) return { kind: 'Failed', message: distrust };
   try {
     const { state } = await (await bmcOf(host, client, openDevice, signal)).readState(signal);
     return { kind: 'Read', state };
@@ -213,6 +216,8 @@ async function fence(
   deps: ControllerDependencies,
   { signal, clock, log }: ReconcileContext,
 ): Promise<FenceOutcome | 'Lives'> {
+  const distrust = distrustOf(host);
+  if (distrust !== undefined) return { ok: false, message: distrust };
   log.warn({ host: host.metadata.name, bootID: host.status?.bootID }, 'cutting the power of the host');
   const begunMs = clock.monotonicMs();
   const open: OpenDevice = (bmc, credentials) => {

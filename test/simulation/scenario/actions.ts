@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DatastoreLossReason } from '../../../src/api/host-storage.ts';
 import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
+import { DomainState } from '../../../src/libvirt/index.ts';
 import { isJson } from '../api/field-set.ts';
 import type { Link } from '../api/link.ts';
 import { ClusterPlan, virtualMachine } from '../world/plan.ts';
@@ -236,7 +237,7 @@ function eachLink(world: World, client: string | undefined, change: (link: Link)
 
 type GuestAction = Extract<Action, { do: `guest${string}` }>['do'];
 
-/** Guests that do not run do nothing. */
+/** Guests that do not run do nothing: one whose CPUs stand still, as while it is handed over, cannot shut itself down. */
 function guest(world: World, name: string, what: GuestAction): void {
   const found = world.domainOf(name);
   const hypervisor = found?.host.hypervisor;
@@ -250,7 +251,7 @@ function guest(world: World, name: string, what: GuestAction): void {
       hypervisor.stop(domain, 'crashed');
       return;
     case 'guestShutsDown':
-      hypervisor.stop(domain, 'shutdown');
+      if (domain.state === DomainState.RUNNING) hypervisor.stop(domain, 'shutdown');
       return;
     case 'guestToolsConnect':
       hypervisor.installTools(domain);

@@ -1,5 +1,6 @@
 import { KINDS } from '../../../src/api/kinds.ts';
 import type { KindRef, KubeObject } from '../../../src/kube/index.ts';
+import { DomainState } from '../../../src/libvirt/index.ts';
 import type { PowerDevice } from '../../../src/power/index.ts';
 import { type Admission, leadersOnly, ownHostOnly } from '../api/admission.ts';
 import { SimulatedClient } from '../api/client.ts';
@@ -163,11 +164,11 @@ export class World {
 
   /** The domain of a VM, and its host, where one executes it. */
   domainOf(vm: string): { readonly host: SimulatedHost; readonly domain: Domain } | undefined {
-    for (const host of this.hosts) {
+    const found = this.hosts.flatMap((host) => {
       const domain = host.domains.find(({ name }) => name.endsWith(`_${vm}`));
-      if (domain !== undefined) return { host, domain };
-    }
-    return undefined;
+      return domain === undefined ? [] : [{ host, domain }];
+    });
+    return found.find(({ domain }) => domain.state === DomainState.RUNNING) ?? found[0];
   }
 
   /** Does something as a user of the cluster would, past all links. */
