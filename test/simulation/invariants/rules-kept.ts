@@ -1,6 +1,7 @@
 import { Host } from '../../../src/api/host.ts';
 import { Migration } from '../../../src/api/migration.ts';
 import { RuleGroup } from '../../../src/api/rule-group.ts';
+import { VirtualMachine } from '../../../src/api/virtual-machine.ts';
 import { VirtualMachineInstance } from '../../../src/api/virtual-machine-instance.ts';
 import type { KubeObject } from '../../../src/kube/index.ts';
 import { isJson, type Json } from '../api/field-set.ts';
@@ -21,6 +22,8 @@ export const rulesKept: Invariant = {
     if (kind.plural !== 'virtualmachineinstances' || !isJson(after?.spec) || seen.wereOperatorsMisled) return undefined;
     const { host } = after.spec;
     if (isJson(before?.spec) && before.spec['host'] === host) return undefined;
+    // What may still run where it was, after its instance was torn away, goes on there: nobody has chosen that host.
+    if (before === undefined && hostInStatus(seen, after) === host) return undefined;
     const { name } = after.metadata;
     for (const group of requiredGroups(seen)) {
       if (!group.members.includes(name)) continue;
@@ -31,6 +34,11 @@ export const rulesKept: Invariant = {
     return undefined;
   },
 };
+
+function hostInStatus({ server }: Seen, { metadata }: KubeObject): unknown {
+  const status = server.find(VirtualMachine, metadata)?.status;
+  return isJson(status) ? status['host'] : undefined;
+}
 
 function requiredGroups({ server }: Seen): Group[] {
   return server.list(RuleGroup).flatMap(({ metadata: { name }, spec }) => {
