@@ -4,7 +4,7 @@ import { failoverHostsOf } from '../../core/ha/admission.ts';
 import { hasLostDatastore } from '../../core/ha/datastore-fault.ts';
 import { DEFAULT_POLICY, policyOf } from '../../core/ha/policy.ts';
 import { isOfFailover, triedInWords } from '../../core/ha/recovery.ts';
-import { planRestarts, type Restart } from '../../core/ha/restart-plan.ts';
+import { planRestarts, planStops, type Restart } from '../../core/ha/restart-plan.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import { explainPlacement } from '../../core/placement/explain.ts';
 import { instanceSpec } from '../../core/virtual-machine/instance-spec.ts';
@@ -80,13 +80,15 @@ async function reconcile(
   const { lost, failed, givenUp, takenBack, dueMs } = recoveries;
   const { maxAttempts, maxConcurrentPerHost } = (policy ?? DEFAULT_POLICY).restart;
   const { toStop, nextAtMs } = policy === undefined ? NONE_TO_STOP : toStopIn(key, now.getTime(), losses, deps);
-  const { restarts, waiting, unplaceable } = planRestarts({
-    lost: [...lost, ...toStop],
+  const input = {
+    lost,
     inventory: inventories.of(key),
     starting: lost.length + toStop.length === 0 ? new Map() : startingOn(key, deps),
     maxConcurrentPerHost,
     failoverHosts: failoverHostsOf(inventories.reserves.reserveOf(key)),
-  });
+  };
+  const plan = planRestarts(input);
+  const { restarts, waiting, unplaceable } = plan;
   if (lost.length + toStop.length > 0) {
     context.log.info(
       { restarts: restarts.length, waiting: waiting.length, unplaceable: unplaceable.length },
@@ -95,9 +97,7 @@ async function reconcile(
   }
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
   // None is stopped for nothing: another host must have room for it.
-  const placeable = new Set(
-    [...restarts.map((each) => each.lost), ...waiting].map((each) => each.request.virtualMachine),
-  );
+  const placeable = toStop.length === 0 ? new Set<string>() : planStops(toStop, input, plan);
   const outcomes = await Promise.allSettled([
     ...restarts.map(async (restart) => {
       const each = byKey.get(restart.lost.request.virtualMachine);

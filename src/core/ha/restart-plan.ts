@@ -40,6 +40,8 @@ export interface RestartPlan {
   readonly waiting: readonly LostVirtualMachine[];
   /** They fit nowhere now. */
   readonly unplaceable: readonly { readonly lost: LostVirtualMachine; readonly placement: Placement }[];
+  /** Host of each VM (`namespace/name`) that fits, also of those that wait. */
+  readonly placed: ReadonlyMap<string, string>;
 }
 
 /**
@@ -52,6 +54,30 @@ export function planRestarts(input: RestartInput): RestartPlan {
   if (spread.unplaceable.length === 0) return spread;
   const filled = fillUp(input.lost.toSorted(byUrgency), input);
   return filled.unplaceable.length < spread.unplaceable.length ? filled : spread;
+}
+
+/**
+ * Which VMs have room elsewhere that are still to be stopped where they are, once all others of a plan are where it puts them. Until they are off they count
+ * where they are: nobody is given their place, nor a host on which a rule bears none of them.
+ * @param plan of `input`
+ * @returns their keys (`namespace/name`)
+ */
+export function planStops(
+  toStop: readonly LostVirtualMachine[],
+  input: RestartInput,
+  plan: RestartPlan,
+): ReadonlySet<string> {
+  const after = new WorkingInventory(input.inventory);
+  for (const { request, fromHost } of input.lost) {
+    const host = plan.placed.get(request.virtualMachine);
+    if (host === undefined) continue;
+    after.remove(request.virtualMachine, fromHost, request.reserved);
+    after.add(request.virtualMachine, host, request.reserved);
+  }
+  // Those that find no place without them may have to be with them.
+  const rest = plan.unplaceable.map(({ lost }) => lost);
+  const { placed } = planRestarts({ ...input, lost: [...rest, ...toStop], inventory: after });
+  return new Set(toStop.map(({ request }) => request.virtualMachine).filter((key) => placed.has(key)));
 }
 
 /** A VM that others wait for is as urgent as the most urgent of them. */
@@ -85,6 +111,7 @@ function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): Re
   const working = withoutLost(input);
   const byKey = new Map(lost.map((each) => [each.request.virtualMachine, each]));
   const started = new Map(starting);
+  const placed = new Map<string, string>();
   const restarts: Restart[] = [];
   const waiting: LostVirtualMachine[] = [];
   const unplaceable: { lost: LostVirtualMachine; placement: Placement }[] = [];
@@ -98,6 +125,7 @@ function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): Re
     }
     if (each.held !== undefined) {
       working.add(request.virtualMachine, placement.host, request.reserved);
+      placed.set(request.virtualMachine, placement.host);
       waiting.push(each);
       continue;
     }
@@ -107,6 +135,7 @@ function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): Re
       : placeFirstOn(failoverHosts, rest, request, only(working, isFree));
     const host = others.ok ? others.host : placement.host;
     working.add(request.virtualMachine, host, request.reserved);
+    placed.set(request.virtualMachine, host);
     if (!others.ok) {
       waiting.push(each);
       continue;
@@ -114,7 +143,7 @@ function spreadOut(lost: readonly LostVirtualMachine[], input: RestartInput): Re
     started.set(host, (started.get(host) ?? 0) + 1);
     restarts.push({ lost: each, host, placement: others });
   }
-  return { restarts, waiting, unplaceable };
+  return { restarts, waiting, unplaceable, placed };
 }
 
 /** Those whose host is busy wait for it: elsewhere they would take the room of others. */
@@ -128,6 +157,7 @@ function fillUp(lost: readonly LostVirtualMachine[], input: RestartInput): Resta
   });
   const working = withoutLost(input);
   const started = new Map(starting);
+  const placed = new Map<string, string>();
   const restarts: Restart[] = [];
   const waiting: LostVirtualMachine[] = [];
   const unplaceable: { lost: LostVirtualMachine; placement: Placement }[] = [];
@@ -143,6 +173,7 @@ function fillUp(lost: readonly LostVirtualMachine[], input: RestartInput): Resta
       only(working, (name) => name === host),
     );
     working.add(request.virtualMachine, host, request.reserved);
+    placed.set(request.virtualMachine, host);
     if (each.held !== undefined || (started.get(host) ?? 0) >= maxConcurrentPerHost) {
       waiting.push(each);
       continue;
@@ -150,7 +181,7 @@ function fillUp(lost: readonly LostVirtualMachine[], input: RestartInput): Resta
     started.set(host, (started.get(host) ?? 0) + 1);
     restarts.push({ lost: each, host, placement });
   }
-  return { restarts, waiting, unplaceable };
+  return { restarts, waiting, unplaceable, placed };
 }
 
 /** Lost VMs that have to run where this one runs. */

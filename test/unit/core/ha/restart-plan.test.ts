@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type LostVirtualMachine, planRestarts, type RestartInput } from '../../../../src/core/ha/restart-plan.ts';
+import {
+  type LostVirtualMachine,
+  planRestarts,
+  planStops,
+  type RestartInput,
+} from '../../../../src/core/ha/restart-plan.ts';
 import { inventoryOf } from '../../../../src/core/model/inventory.ts';
 import { no } from '../../../../src/core/model/verdict.ts';
 import { group, host, request } from '../../../builders/host-model.ts';
@@ -314,5 +319,55 @@ describe('whatever was lost', () => {
         expect(shown(other)).toEqual(shown(planned));
       }),
     );
+  });
+});
+
+describe('VMs that are still to be stopped, since their host has lost a datastore', () => {
+  const apart = group({ type: 'Separate', members: ['default/a', 'default/b'] });
+  const together = group({ type: 'KeepTogether', members: ['default/a', 'default/b'] });
+  const stopped = (name: string) => ({ ...lost(name), fromHost: 'h1' });
+  const given = (changes: Partial<RestartInput>, hosts = [dead, host('h1'), host('h2')]): RestartInput => ({
+    lost: [lost('a')],
+    inventory: inventoryOf({
+      hosts,
+      groups: [apart],
+      placements: new Map([
+        ['default/a', ['h0']],
+        ['default/b', ['h1']],
+      ]),
+    }),
+    starting: new Map(),
+    maxConcurrentPerHost: 8,
+    failoverHosts: new Set(),
+    ...changes,
+  });
+
+  it('keep others from their host that are to be apart from them, until they are off', () => {
+    const input = given({}, [dead, host('h1')]);
+    expect(planRestarts(input).unplaceable.map((each) => each.lost.request.virtualMachine)).toEqual(['default/a']);
+  });
+
+  it('are stopped where another host has room for them besides those that are given theirs now', () => {
+    const without = host('h1', { ready: no('DatastoreLost', 'it has lost it') });
+    const stops = (hosts: Parameters<typeof given>[1]) => {
+      const input = given({}, hosts);
+      const planned = planRestarts(input);
+      expect(planned.placed.get('default/a')).toBe('h2');
+      return [...planStops([stopped('b')], input, planned)];
+    };
+    expect(stops([dead, without, host('h2')])).toEqual([]);
+    expect(stops([dead, without, host('h2'), host('h3')])).toEqual(['default/b']);
+  });
+
+  it('go with one that has to be with them, and waits until they are off', () => {
+    const placements = new Map([
+      ['default/a', ['h0']],
+      ['default/b', ['h1']],
+    ]);
+    const hosts = [dead, host('h1', { ready: no('DatastoreLost', 'it has lost it') }), host('h2')];
+    const input = given({ inventory: inventoryOf({ hosts, groups: [together], placements }) });
+    const planned = planRestarts(input);
+    expect(planned.unplaceable).toHaveLength(1);
+    expect([...planStops([stopped('b')], input, planned)]).toEqual(['default/b']);
   });
 });
