@@ -71,6 +71,7 @@ export async function* openWatch<T extends KubeObject>(
   // What a link drops is sent again, each time after twice as long, until the client has waited for long enough.
   for (let [waitedMs, againMs] = [0, RETRANSMIT_MS]; link.faults.state === 'Dropped'; againMs *= 2) {
     if (waitedMs >= SILENCE_MS) throw broken(what, 'Silent');
+    // It rejects only when the watch is given up, which is told below.
     await process.clock.sleep(againMs, options.signal).catch(() => undefined);
     if (options.signal?.aborted) break;
     waitedMs += againMs;
