@@ -91,6 +91,14 @@ program
   );
 
 program
+  .command('set-clock <host> <ahead>')
+  .description("set the host's wall clock: seconds that it is ahead of the right time, behind it below zero, or right")
+  .allowUnknownOption()
+  .action((name: string, ahead: string) =>
+    withLab((lab) => report.step(`set-clock ${name} ${ahead}`, () => lab.setClock(name, secondsAhead(ahead)))),
+  );
+
+program
   .command('bmc <host> <verb>')
   .description(
     `have the host's BMC do it: ${BMC_VERBS.join(', ')}. An unplugged BMC answers nothing until it is plugged in`,
@@ -181,6 +189,13 @@ function labCpu(text: string): LabCpu | undefined {
   const cpu = CPU_NAMES.find((name) => name === text);
   if (cpu !== undefined) return cpu;
   throw new InvalidArgumentError(`It must be one of ${CPU_NAMES.join(', ')}, machine.`);
+}
+
+function secondsAhead(text: string): number | undefined {
+  if (text === 'right') return undefined;
+  const seconds = Number(text);
+  if (Number.isInteger(seconds)) return seconds;
+  throw new InvalidArgumentError('It must be a whole number of seconds, or right.');
 }
 
 function hostCount(text: string): number {

@@ -62,6 +62,19 @@ export class Lab {
     await this.powerOn(name);
   }
 
+  /**
+   * Sets the wall clock of the host, as by hand or by a time server that is wrong. libvirtd and the agent start anew if it has none of its own yet, or no more.
+   * @param aheadSeconds of the right time, below zero behind it; undefined: it is right again
+   */
+  async setClock(name: string, aheadSeconds: number | undefined): Promise<void> {
+    const host = this.host(name);
+    const isSeen = host.hasOwnClock() && aheadSeconds !== undefined;
+    host.setClock(aheadSeconds);
+    if (isSeen || !host.hasPower()) return;
+    await host.restartLibvirtd();
+    await this.restartAgent(name);
+  }
+
   /** Unplugs every cable of the host. It stays so, over power cycles, until `heal`. */
   async cut(name: string): Promise<void> {
     await this.host(name).cut();

@@ -249,7 +249,7 @@ function addLost({ input, failed, ...each }: ToRestart, { deps, now }: Scope, fo
   const find = dependenciesIn(vm.metadata.namespace, deps.informers);
   const awaited = awaitedBy(vm, find, Date.parse(cause.fencedAt ?? cause.detectedAt), nowMs);
   const { tried = [] } = cause;
-  const pausedUntilMs = nextAttemptAtMs(tried);
+  const pausedUntilMs = nextAttemptAtMs(tried, nowMs);
   const isPausing = nowMs < pausedUntilMs;
   const dueMs = [...awaited.map(({ untilMs }) => untilMs), ...(isPausing ? [pausedUntilMs] : [])];
   if (dueMs.length > 0) found.dueMs = Math.min(found.dueMs ?? Number.POSITIVE_INFINITY, ...dueMs);

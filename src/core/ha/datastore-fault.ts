@@ -3,6 +3,7 @@ import type { Host } from '../../api/host.ts';
 import type { DatastoreLossReason } from '../../api/host-storage.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { isStillToCome } from '../model/clock.ts';
 import { isSilent } from '../model/read-host.ts';
 import { isConfirmedOff } from '../virtual-machine/next-step.ts';
 import type { PolicyChoice } from './policy.ts';
@@ -45,7 +46,7 @@ export function datastoreFaultOf(input: DatastoreFaultInput): DatastoreFault | u
         since,
         ...(typeof policy === 'string'
           ? { waits: policy }
-          : { moveAtMs: moveAtMs(name, reason, since, hosts, input.nowMs, policy) }),
+          : { moveAtMs: moveAtMs(name, reason, noticedMs(since, input), hosts, input.nowMs, policy) }),
       }),
     )
     .toSorted((a, b) => (a.moveAtMs ?? 0) - (b.moveAtMs ?? 0) || (a.datastore < b.datastore ? -1 : 1));
@@ -58,8 +59,14 @@ export function datastoreFaultOf(input: DatastoreFaultInput): DatastoreFault | u
  * altogether, and whose guests only need to wait.
  */
 export const NOTICED_BY_ALL_MS = 15_000;
-/** A clock that is further ahead than this is wrong, and holds nobody up. */
-const CLOCK_AHEAD_MS = 60_000;
+
+/** When its host has lost it. A host whose clock is ahead names a time that is still to come: then it is the one at which the VM's owner was told. */
+function noticedMs(since: string, { vm, nowMs }: DatastoreFaultInput): number {
+  const sinceMs = Date.parse(since);
+  if (sinceMs <= nowMs) return sinceMs;
+  const told = vm.status?.conditions.find(({ type, status }) => type === 'StorageReachable' && status === 'False');
+  return Math.min(sinceMs, Date.parse(told?.lastTransitionTime ?? '') || nowMs);
+}
 
 /**
  * vSphere's order (VMCP): a permanent loss without waiting, all paths down 140 s later (Misc.APDTimeout), and the policy's delay; none
@@ -68,16 +75,15 @@ const CLOCK_AHEAD_MS = 60_000;
 function moveAtMs(
   datastore: string,
   reason: DatastoreLossReason,
-  since: string,
+  sinceMs: number,
   hosts: readonly Host[],
   nowMs: number,
   { delaySeconds, allPathsDownSeconds }: HAPolicySpec['datastoreFault'],
 ): number {
-  const sinceMs = Date.parse(since);
   const elsewhere = hosts
     .flatMap(({ status }) => status?.datastores.find(({ name }) => name === datastore)?.loss?.since ?? [])
     .map((each) => Date.parse(each))
-    .filter((each) => each <= nowMs + CLOCK_AHEAD_MS);
+    .filter((each) => !isStillToCome(each, nowMs));
   const waitMs = (delaySeconds + (reason === 'AllPathsDown' ? allPathsDownSeconds : 0)) * 1000;
   return Math.max(sinceMs + waitMs, Math.max(sinceMs, ...elsewhere) + NOTICED_BY_ALL_MS);
 }

@@ -1,3 +1,4 @@
+import { endOfWait } from '../model/clock.ts';
 import { attempt } from './fencing.ts';
 import { isRefusedOnce } from './host-proof.ts';
 import {
@@ -33,7 +34,7 @@ export function dead(input: HostInput, nowMs: number): HostStep {
     const message = `${silence}, and ${cluster.silent} of ${cluster.hosts} hosts of the Cluster are silent; more than ${most} at once means the network and not the hosts, so that none is fenced (HAPolicy, fencing.maxSimultaneousPercent ${how.maxSimultaneousPercent}). ${byHand(input)}`;
     return inState(input, 'Dead', 'TooManySilent', message, WATCH_EVERY_MS);
   }
-  const dueMs = detectedAtMs(input) + hostFault.delaySeconds * 1000;
+  const dueMs = endOfWait(detectedAtMs(input), hostFault.delaySeconds * 1000, nowMs);
   if (nowMs < dueMs) {
     const message = `${silence}; it may come back until ${iso(dueMs)} (HAPolicy, hostFault.delaySeconds ${hostFault.delaySeconds})`;
     return inState(input, 'Dead', 'Delayed', message, Math.min(WATCH_EVERY_MS, dueMs - nowMs));

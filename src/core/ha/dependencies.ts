@@ -1,6 +1,7 @@
 import type { Host } from '../../api/host.ts';
 import type { VirtualMachine, VirtualMachineDependency } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { endOfWait } from '../model/clock.ts';
 import { isSilent } from '../model/read-host.ts';
 import { no, type Verdict, YES } from '../model/verdict.ts';
 
@@ -128,7 +129,7 @@ export function awaitedBy(
   return dependenciesInEffect(vm, find).flatMap((dependency) => {
     const { name, timeoutSeconds } = dependency;
     const verdict = judgeDependency(dependency, find(name));
-    const untilMs = sinceMs + timeoutSeconds * 1000;
+    const untilMs = endOfWait(sinceMs, timeoutSeconds * 1000, nowMs);
     return verdict.verdict === 'NotReady' && nowMs < untilMs ? [{ name, why: verdict.why, untilMs }] : [];
   });
 }

@@ -1,4 +1,5 @@
 import type { HostAvailability } from '../../api/host-availability.ts';
+import { endOfWait, isStillToCome } from '../model/clock.ts';
 import { confirmedByHand, isConfirmed, leaseLapsed, proven } from './host-proof.ts';
 import { ASK_EVERY_MS, type HostInput, type HostStep, inState, iso, WATCH_EVERY_MS } from './host-step.ts';
 
@@ -37,13 +38,13 @@ export function afterFence(before: HostAvailability, outcome: FenceOutcome, nowM
 }
 
 /** When the next attempt of a fencing that has failed is due, in Unix time. */
-function retryAtMs({ fence, since }: HostAvailability): number {
+function retryAtMs({ fence, since }: HostAvailability, nowMs: number): number {
   const { attempts = 0, startedAt = since } = fence ?? {};
   // The sum of all waits so far: what one attempt took beyond it only delays the next one.
   let waitedMs = 0;
   for (let attempt = 0; attempt < attempts; attempt++)
     waitedMs += Math.min(FIRST_RETRY_MS * 2 ** attempt, LONGEST_RETRY_MS);
-  return Date.parse(startedAt) + waitedMs;
+  return endOfWait(Date.parse(startedAt), waitedMs, nowMs);
 }
 
 /** It came back while nobody led, and has fallen silent again: then it has the same time to be heard of as any other host. */
@@ -69,7 +70,7 @@ export function fencing(input: HostInput, before: HostAvailability): HostStep {
   if (isConfirmed(input)) return confirmedByHand(input);
   const lapsed = leaseLapsed(input);
   if (lapsed !== undefined) return lapsed;
-  const waitMs = retryAtMs(before) - nowMs;
+  const waitMs = retryAtMs(before, nowMs) - nowMs;
   const isFailed = before.reason === FENCING_FAILED;
   if (isFailed && waitMs > 0) return { availability: before, fence: false, againMs: Math.min(waitMs, WATCH_EVERY_MS) };
   return attempt(input, before);
@@ -78,13 +79,16 @@ export function fencing(input: HostInput, before: HostAvailability): HostStep {
 export function attempt(input: HostInput, before: HostAvailability | undefined): HostStep {
   const { nowMs, bootID } = input;
   const known = before?.fence?.bootID === bootID ? before.fence : undefined;
-  const attempts = (known?.attempts ?? 0) + 1;
+  const startedMs = Date.parse(known?.startedAt ?? iso(nowMs));
+  // Waits are counted from the first attempt: where a clock was wrong, from this one.
+  const isFirst = known === undefined || isStillToCome(startedMs, nowMs);
+  const attempts = isFirst ? 1 : (known.attempts ?? 0) + 1;
   const message = 'no sign of life on any path; its BMC is cutting the power';
   const step = inState(input, 'Fencing', 'CuttingPower', message, ASK_EVERY_MS);
   const fence = {
     bootID,
     method: 'BMC' as const,
-    startedAt: known?.startedAt ?? iso(nowMs),
+    startedAt: iso(isFirst ? nowMs : startedMs),
     attempts,
     // Until this attempt has an outcome, that of the one before is the last.
     ...(known?.message !== undefined && { message: known.message }),

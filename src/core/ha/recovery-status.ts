@@ -70,7 +70,7 @@ function takenBack(input: RecoveryInput, tried: FailedStart[]): Recovery {
     const message = `host ${spec.host} failed to start it, and is to confirm that nothing of it is left there: another host is asked then. Attempts: ${words}`;
     return { ...known, reason: 'TakenBack', message };
   }
-  const pausedUntilMs = nextAttemptAtMs(tried);
+  const pausedUntilMs = nextAttemptAtMs(tried, input.nowMs);
   if (input.nowMs < pausedUntilMs) {
     const message = `the next host is asked at ${new Date(pausedUntilMs).toISOString()}. Attempts: ${words}`;
     return { ...known, reason: 'Pausing', message };

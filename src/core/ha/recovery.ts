@@ -3,6 +3,7 @@ import type { Host } from '../../api/host.ts';
 import type { FailedStart, GaveUp } from '../../api/recovery.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
+import { endOfWait, isStillToCome } from '../model/clock.ts';
 import { compareText } from '../model/order.ts';
 import { readiness } from '../model/read-host.ts';
 import type { PlacementRequest } from '../placement/request.ts';
@@ -77,7 +78,12 @@ export function judgeStart(
   if (phase === 'Failed' && !ANYWHERE.has(reason)) return { verdict: 'Failed', reason, message };
   const since = host.status?.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '';
   // A host that has just come back is given the whole time.
-  const begunMs = Math.max(Date.parse(spec.failover?.decidedAt ?? '') || 0, Date.parse(since) || 0);
+  const begunMs = Math.max(
+    ...[spec.failover?.decidedAt ?? '', since]
+      .map((at) => Date.parse(at) || 0)
+      .filter((ms) => !isStillToCome(ms, nowMs)),
+    0,
+  );
   const untilMs = begunMs + timeoutSeconds * 1000;
   if (nowMs < untilMs) return { verdict: 'Starting', untilMs };
   const last = message === '' ? '' : `; it says: ${message}`;
@@ -94,11 +100,12 @@ export function triedWith(
   return [...(failover?.tried ?? []), { host, epoch, at, reason, message: message.slice(0, MESSAGE_MAX) }];
 }
 
-/** When the next host may be asked, in Unix time. */
-export function nextAttemptAtMs(tried: readonly FailedStart[]): number {
+/** When the next host may be asked. In Unix time, as `nowMs`. */
+export function nextAttemptAtMs(tried: readonly FailedStart[], nowMs: number): number {
   const last = tried.at(-1);
   if (last === undefined || tried.length < 2) return 0;
-  return Date.parse(last.at) + Math.min(FIRST_PAUSE_MS * 2 ** (tried.length - 2), LONGEST_PAUSE_MS);
+  const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (tried.length - 2), LONGEST_PAUSE_MS);
+  return endOfWait(Date.parse(last.at), pauseMs, nowMs);
 }
 
 /** Hosts that have failed so recently that they are not asked again, and until when. */
@@ -107,7 +114,7 @@ export function failedHosts(tried: readonly FailedStart[], nowMs: number): Place
   for (const { host, at, reason } of tried) {
     const times = (found.get(host)?.times ?? 0) + 1;
     const avoidedMs = Math.min(FIRST_AVOIDANCE_MS * 2 ** (times - 1), LONGEST_AVOIDANCE_MS);
-    found.set(host, { reason, untilMs: Date.parse(at) + avoidedMs, times });
+    found.set(host, { reason, untilMs: endOfWait(Date.parse(at), avoidedMs, nowMs), times });
   }
   return new Map(
     [...found].flatMap(([host, { reason, untilMs }]): [string, { reason: string; untilMs: number }][] =>

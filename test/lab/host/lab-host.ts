@@ -12,6 +12,7 @@ import {
 } from '../processes.ts';
 import { waitUntilReady } from '../ready.ts';
 import { run } from '../run.ts';
+import { clockEnvironment, hasLabClock, setLabClock } from './clock.ts';
 import { hasLabCpu, type LabCpu, setLabCpu } from './cpu.ts';
 import {
   type HostFiles,
@@ -70,6 +71,19 @@ export class LabHost {
   /** Whether it has another CPU than the machine. */
   hasOwnCpu(): boolean {
     return hasLabCpu(this.files);
+  }
+
+  /**
+   * Sets its wall clock. Programs that were started before it had one of its own do not see it.
+   * @param aheadSeconds of the right time, below zero behind it; undefined: it is right again
+   */
+  setClock(aheadSeconds: number | undefined): void {
+    setLabClock(this.files, aheadSeconds);
+  }
+
+  /** Whether its wall clock is another one than the machine's. */
+  hasOwnClock(): boolean {
+    return hasLabClock(this.files);
   }
 
   hasPower(): boolean {
@@ -228,6 +242,7 @@ export class LabHost {
     const folder = cwd === undefined ? [] : [`--wdns=${cwd}`];
     return await startProcess(this.lab.folder, {
       ...spec,
+      env: { ...spec.env, ...clockEnvironment(this.files) },
       name: this.#recordName(spec.name),
       command: 'nsenter',
       args: [...enterArguments(this.lab, this.index), ...folder, spec.command, ...spec.args],

@@ -1,6 +1,7 @@
 import { obtainPrograms } from '../control-plane/obtain.ts';
 import type { ControlPlaneProgram } from '../control-plane/programs.ts';
 import { GUEST_BUILD_PACKAGES } from '../guest/image/recipe.ts';
+import { CLOCK_PACKAGES } from '../host/clock.ts';
 import type { Report } from '../report.ts';
 import { ensureDebianPackages } from './packages.ts';
 import { ensureRedfishEmulator } from './redfish-emulator.ts';
@@ -40,6 +41,7 @@ export async function installForRealParts(report: Report): Promise<void> {
   const packages = [
     ...CONTROL_PLANE_PACKAGES,
     ...HOST_PACKAGES,
+    ...CLOCK_PACKAGES,
     ...AGENT_PACKAGES,
     ...BMC_PACKAGES,
     ...GUEST_BUILD_PACKAGES,

@@ -4,6 +4,12 @@ import type { Timeline } from './timeline.ts';
 /** When virtual time begins. */
 export const EPOCH_MS = Date.parse('2030-01-01T00:00:00Z');
 
+/** The wall clock of a machine, which somebody may set; what its processes measure times with goes on right. */
+export interface WallClock {
+  /** How far it is ahead of the world's. */
+  aheadMs: number;
+}
+
 /**
  * A process of the simulated world: everything that it learns reaches it through `deliver`. So it can be stopped at any
  * moment and go on later, or be killed: then nothing reaches it any more, and nothing of it happens.
@@ -18,11 +24,11 @@ export class Process {
   readonly #onKill: (() => void)[] = [];
   readonly #ending = new AbortController();
 
-  /** @param skewMs how far the clock of its machine is ahead of the world's */
-  constructor(name: string, timeline: Timeline, skewMs = 0) {
+  /** @param wallClock of its machine. Absent: it is right */
+  constructor(name: string, timeline: Timeline, wallClock: Readonly<WallClock> = { aheadMs: 0 }) {
     this.name = name;
     this.#timeline = timeline;
-    this.clock = new ProcessClock(this, timeline, skewMs);
+    this.clock = new ProcessClock(this, timeline, wallClock);
     // Node keeps signals that others are made of, and with them all that waits for these, until they are aborted.
     timeline.onEnd(() => {
       this.kill();
@@ -87,16 +93,16 @@ export class Process {
 class ProcessClock implements Clock {
   readonly #process: Process;
   readonly #timeline: Timeline;
-  readonly #skewMs: number;
+  readonly #wallClock: Readonly<WallClock>;
 
-  constructor(process: Process, timeline: Timeline, skewMs: number) {
+  constructor(process: Process, timeline: Timeline, wallClock: Readonly<WallClock>) {
     this.#process = process;
     this.#timeline = timeline;
-    this.#skewMs = skewMs;
+    this.#wallClock = wallClock;
   }
 
   now(): Date {
-    return new Date(EPOCH_MS + this.#timeline.nowMs + this.#skewMs);
+    return new Date(EPOCH_MS + this.#timeline.nowMs + this.#wallClock.aheadMs);
   }
 
   monotonicMs(): number {

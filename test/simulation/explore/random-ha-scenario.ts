@@ -14,6 +14,7 @@ import {
   seconds,
   someKinds,
   type Timed,
+  wrongClock,
 } from './random-scenario.ts';
 
 /** When the last fault ends, in seconds. Hosts that were fenced early have booted by then, and VMs were restarted. */
@@ -254,6 +255,8 @@ const COMMON: readonly Fault[] = [
     onApi(random, names, at, until, { do: 'staleCaches', seconds: random() * 15, ...someKinds(random) }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'loseAnswers', share: random() }),
   (random, names, at, until) => onApi(random, names, at, until, { do: 'slowApi', seconds: random() }),
+  wrongClock,
+  wrongClock,
   migration,
   guestFails,
   guestFails,

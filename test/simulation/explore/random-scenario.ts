@@ -124,6 +124,12 @@ export const onApi = (
   ];
 };
 
+/** A little, for an hour, or for a day: set at once, as a time server does that is wrong or has just been found. */
+export const wrongClock: Fault = (random, { hosts, operators }, at) => {
+  const ahead = pick(random, [2, 40, 3_600, 86_400]) * (random() < 0.5 ? -1 : 1);
+  return [{ at, do: 'setClock', machine: pick(random, [...hosts, ...operators]), aheadSeconds: ahead }];
+};
+
 /** Listed twice: twice as often. */
 const FAULTS: readonly Fault[] = [
   onHost('powerOff', 'powerOn'),
@@ -169,6 +175,7 @@ const FAULTS: readonly Fault[] = [
       vm: pick(random, vms),
     },
   ],
+  wrongClock,
   ...Array.from({ length: 4 }, (): Fault => migration),
   (random, { hosts }, at) => [
     { at, do: 'edit', kind: 'Host', name: pick(random, hosts), patch: { spec: { maintenance: 'Evacuate' } } },

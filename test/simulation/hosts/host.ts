@@ -2,7 +2,7 @@ import type { LeaseNotes } from '../../../src/agent/storage-lease/folder.ts';
 import { LeaseKeeper } from '../../../src/agent/storage-lease/keeper.ts';
 import type { LeasesAnswer } from '../../../src/api/storage-lease.ts';
 import type { KubeApi } from '../../../src/kube/index.ts';
-import { Process } from '../engine/process.ts';
+import { Process, type WallClock } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
 import type { Powered, PowerState } from '../world/bmc.ts';
 import type { SimulatedDatastore } from '../world/datastore.ts';
@@ -21,8 +21,7 @@ export interface HostOptions {
   readonly name: string;
   readonly address: string;
   readonly systemUUID: string;
-  /** How far its clock is ahead. */
-  readonly clockSkewMs: number;
+  readonly wallClock: WallClock;
   readonly cpuCores: number;
   readonly memoryBytes: number;
   /** A keeper holds its lease on storage, with its watchdog behind it. */
@@ -178,6 +177,10 @@ export class SimulatedHost implements Powered, Daemon {
   }
 
   /** Everything on it stands still. */
+  get wallClock(): WallClock {
+    return this.#options.wallClock;
+  }
+
   pause(): void {
     this.wasPaused = true;
     for (const process of this.#processes()) process.pause('kernel');
@@ -280,8 +283,8 @@ export class SimulatedHost implements Powered, Daemon {
   #startDaemonAfter(delayMs: number): void {
     this.#afterInKernel(delayMs, (kernel) => {
       if (this.#daemon !== undefined || this.#hypervisor === undefined) return;
-      const { name, timeline, cpuCores, memoryBytes, systemUUID, clockSkewMs, targetAt } = this.#options;
-      const daemon = new Process(`libvirtd of ${name}`, timeline, clockSkewMs);
+      const { name, timeline, cpuCores, memoryBytes, systemUUID, wallClock, targetAt } = this.#options;
+      const daemon = new Process(`libvirtd of ${name}`, timeline, wallClock);
       if (kernel.isPaused) daemon.pause('kernel');
       this.#daemon = daemon;
       this.#scope = {
@@ -300,8 +303,8 @@ export class SimulatedHost implements Powered, Daemon {
     this.#afterInKernel(delayMs, () => {
       const hypervisor = this.#hypervisor;
       if (this.#agent !== undefined || !this.#agentIsWanted || hypervisor === undefined) return;
-      const { name, address, timeline, datastores, clockSkewMs, clientFor, answersAt, othersReachApi } = this.#options;
-      const agent = new Process(`agent of ${name}`, timeline, clockSkewMs);
+      const { name, address, timeline, datastores, wallClock, clientFor, answersAt, othersReachApi } = this.#options;
+      const agent = new Process(`agent of ${name}`, timeline, wallClock);
       this.#agent = agent;
       this.#agentStarts++;
       const running = runAgent({
@@ -351,8 +354,8 @@ export class SimulatedHost implements Powered, Daemon {
     this.#afterInKernel(delayMs, () => {
       const hypervisor = this.#hypervisor;
       if (this.#keeper !== undefined || hypervisor === undefined) return;
-      const { name, timeline, datastores, clockSkewMs, onFact } = this.#options;
-      const process = new Process(`lease keeper of ${name}`, timeline, clockSkewMs);
+      const { name, timeline, datastores, wallClock, onFact } = this.#options;
+      const process = new Process(`lease keeper of ${name}`, timeline, wallClock);
       this.#keeper = process;
       const keeper = new LeaseKeeper({
         host: name,

@@ -24,6 +24,8 @@ export const Action = z.discriminatedUnion('do', [
     do: z.enum(['killOperator', 'pauseOperator', 'resumeOperator', 'removeOperator', 'installOperator']),
     operator,
   }),
+  /** The wall clock of a host, or of the machine of an operator. It stays so until it is set again: `healAll` leaves it wrong. */
+  z.strictObject({ do: z.literal('setClock'), machine: z.string(), aheadSeconds: z.number() }),
   /** The way of a client to the API server: refused at once, or without any answer. */
   z.strictObject({ do: z.literal('cutApi'), client, how: z.enum(['Refused', 'Dropped']).default('Dropped') }),
   z.strictObject({ do: z.literal('slowApi'), client, seconds: z.number() }),
@@ -111,6 +113,9 @@ export function perform(world: World, action: Action): void {
     case 'pauseKeeper':
     case 'resumeKeeper':
       world.host(action.host)[action.do]();
+      return;
+    case 'setClock':
+      world.setClock(action.machine, action.aheadSeconds * 1000);
       return;
     case 'killLibvirtd':
       world.host(action.host).killDaemon();

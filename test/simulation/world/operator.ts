@@ -5,7 +5,7 @@ import { createInformers } from '../../../src/controllers/informers.ts';
 import { OPERATOR_LEASE, operatorControllers } from '../../../src/controllers/operator.ts';
 import type { KubeApi } from '../../../src/kube/index.ts';
 import { Manager } from '../../../src/runtime/index.ts';
-import { Process } from '../engine/process.ts';
+import { Process, type WallClock } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
 import { logOf, unseenMetrics } from './silent.ts';
 
@@ -30,6 +30,8 @@ const NOT_SIMULATED: readonly string[] = ['usage', 'hostcertificate'];
 /** A replica of the operator: the real informers, leader election and controllers. */
 export class SimulatedOperator {
   readonly name: string;
+  /** Of the machine that it runs on. */
+  readonly wallClock: WallClock = { aheadMs: 0 };
   readonly #options: OperatorOptions;
   #process: Process | undefined;
   #starts = 0;
@@ -45,7 +47,7 @@ export class SimulatedOperator {
   start(): void {
     if (this.#process !== undefined || !this.#isWanted) return;
     const { timeline, name, clientFor, onFact } = this.#options;
-    const process = new Process(name, timeline);
+    const process = new Process(name, timeline, this.wallClock);
     const identity = `${name}_${++this.#starts}`;
     this.#process = process;
     const running = this.#run(process, identity, clientFor(process, identity));

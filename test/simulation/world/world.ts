@@ -147,6 +147,17 @@ export class World {
     );
   }
 
+  /** @param machine a host, or an operator, which stands for the machine that it runs on */
+  setClock(machine: string, aheadMs: number): void {
+    const all = [...this.hosts, ...this.operators];
+    found(
+      all.find(({ name }) => name === machine),
+      `machine ${machine}`,
+    ).wallClock.aheadMs = aheadMs;
+    const seconds = Math.abs(aheadMs) / 1000;
+    this.fact(machine, `its clock is ${aheadMs === 0 ? 'right' : `${seconds} s ${aheadMs < 0 ? 'behind' : 'ahead'}`}`);
+  }
+
   datastore(name: string): SimulatedDatastore {
     return found(
       this.datastores.find((datastore) => datastore.name === name),
@@ -223,7 +234,7 @@ export class World {
       name,
       address: `192.0.2.${index + 1}`,
       systemUUID: `00000000-0000-4000-8000-${String(index + 1).padStart(12, '0')}`,
-      clockSkewMs: clockSkewSeconds * 1000,
+      wallClock: { aheadMs: clockSkewSeconds * 1000 },
       cpuCores,
       memoryBytes: memory,
       keepsLease: watchdog,

@@ -138,7 +138,7 @@ describe('the next attempt', () => {
   it('follows the first failure at once, and later ones with growing pauses', () => {
     const pauses = [1, 2, 3, 4, 5, 12].map((failures) => {
       const tried = Array.from({ length: failures }, (_, index) => attempt(`h${index}`, index + 1));
-      return Math.max(0, (nextAttemptAtMs(tried) - DECIDED_MS) / 1000);
+      return Math.max(0, (nextAttemptAtMs(tried, DECIDED_MS) - DECIDED_MS) / 1000);
     });
     expect(pauses).toEqual([0, 10, 20, 40, 80, 300]);
   });
