@@ -162,6 +162,8 @@ async function rest(pass: Pass, situation: Situation, step: Rest): Promise<Resul
     memory.resume ??= { atMs: step.untilMs, intervalMs: step.untilMs - situation.nowMs };
     if (situation.lostDatastore !== undefined) memory.resume = { ...memory.resume, storageIsLost: true };
   }
+  // Once it is shorter, or counts from a clock that was set back, it stays so: it would be later at every look.
+  if (step.step === 'AwaitShutdown') memory.shutdown = { powerOffAtMs: step.untilMs };
   if (step.step === 'Settled' && memory.shutdown !== undefined && memory.shutdown.powerOffAtMs < situation.nowMs) {
     // The guest ignored a shutdown that nobody wants any more: its next stop is its own.
     delete memory.shutdown;

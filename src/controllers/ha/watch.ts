@@ -11,6 +11,7 @@ import { policyOf } from '../../core/ha/policy.ts';
 import { needsProof, proofOfHost, shouldRun } from '../../core/ha/proof.ts';
 import { isTakenBack } from '../../core/ha/recovery.ts';
 import { judgeLease } from '../../core/ha/storage-lease.ts';
+import { endOfWait } from '../../core/model/clock.ts';
 import { maintenanceOf } from '../../core/model/read-host.ts';
 import { isConfirmedOff, isOrphan } from '../../core/virtual-machine/next-step.ts';
 import { keyOf, type ObjectKey } from '../../kube/index.ts';
@@ -294,7 +295,8 @@ function silenceOf(cluster: string, { informers, inventories, heartbeats, clock 
     const { state, since = '' } = status?.availability ?? {};
     // Powered off on purpose.
     if (state === 'Standby') return false;
-    return state !== 'Fenced' || clock.now().getTime() - Date.parse(since) < SAME_TIME_MS;
+    const nowMs = clock.now().getTime();
+    return state !== 'Fenced' || nowMs < endOfWait(Date.parse(since), SAME_TIME_MS, nowMs);
   });
   return { hosts: hosts.length, silent: silent.length };
 }

@@ -11,6 +11,7 @@ import { canRunElsewhere, protectedFromHostFault } from '../../core/ha/protected
 import { type RecoveryInput, recoveryOf } from '../../core/ha/recovery-status.ts';
 import { cpuModelOf } from '../../core/imc/cpu-model.ts';
 import { migratable } from '../../core/migration/migratable.ts';
+import { endOfWait } from '../../core/model/clock.ts';
 import { isSilent } from '../../core/model/read-host.ts';
 import { YES } from '../../core/model/verdict.ts';
 import { summarizeRefusal } from '../../core/placement/explain.ts';
@@ -239,7 +240,7 @@ function waitForPredecessor({ spec }: VirtualMachineInstance): Step {
 function settlingMs({ metadata, status }: VirtualMachineInstance, now: Date): number {
   // That its host is about to start it is no news.
   if (status !== undefined && status.phase !== 'Starting') return 0;
-  return SETTLE_MS - (now.getTime() - Date.parse(metadata.creationTimestamp));
+  return endOfWait(Date.parse(metadata.creationTimestamp), SETTLE_MS, now.getTime()) - now.getTime();
 }
 
 /** Why what the host last said of the instance says nothing about now. Absent: it does. */

@@ -105,7 +105,7 @@ function stop(
     if (isPaused) return { step: 'Resume', why: `${cause}, and a paused guest cannot shut down` };
     return { step: 'Shutdown', powerOffAtMs: nowMs + gracePeriodSeconds * 1000, why: cause };
   }
-  // A shorter grace period given meanwhile counts at once.
+  // A shorter grace period given meanwhile counts from now on; so does the whole of it where the clock was set back.
   const untilMs = Math.min(shutdown.powerOffAtMs, nowMs + gracePeriodSeconds * 1000);
   if (nowMs < untilMs) return { step: 'AwaitShutdown', untilMs, purpose };
   return { step: 'Destroy', why: `${cause}, and the guest did not shut down within its ${gracePeriodSeconds} s` };

@@ -66,7 +66,7 @@ export function nextEvacuationStep({ nowMs, host, isKeptEmpty, evacuees, atOnce 
       moving += 1;
       continue;
     }
-    const untilMs = retryAtMs(evacuee.failed);
+    const untilMs = retryAtMs(evacuee.failed, nowMs);
     if (nowMs < untilMs) {
       waits.push(untilMs);
       blocked.push(blockedBy(evacuee.key, evacuee.failed.at(-1)?.status?.failures ?? [], untilMs));

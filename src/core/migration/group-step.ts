@@ -1,5 +1,6 @@
 import { MAX_GROUP, type Migration, type MigrationFailure } from '../../api/migration.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
+import { endOfWait } from '../model/clock.ts';
 import { fnv1a64 } from '../virtual-machine/hash.ts';
 import type { GroupMember, GroupVerdict } from './group-plan.ts';
 import { isOver } from './is-over.ts';
@@ -155,7 +156,8 @@ function backward(
     const make = { name, virtualMachine, targetHost: sourceHost };
     if (part === undefined) {
       const before = findMigration(partName(group, virtualMachine, 'back', attempt - 1))?.status?.finishedAt;
-      const untilMs = before === undefined ? nowMs : Date.parse(before) + RETRY_MS * 2 ** (attempt - 2);
+      const untilMs =
+        before === undefined ? nowMs : endOfWait(Date.parse(before), RETRY_MS * 2 ** (attempt - 2), nowMs);
       return nowMs < untilMs ? { state: at('Returning'), untilMs } : { state: at('Returning'), make };
     }
     if (!isOver(part)) return { state: at('Returning'), underWay: part };

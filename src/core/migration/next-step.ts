@@ -5,6 +5,7 @@ import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance } from '../../api/virtual-machine-instance.ts';
 import type { InstanceMigration } from '../../api/virtual-machine-instance-migration.ts';
 import type { Proof } from '../ha/proof.ts';
+import { endOfWait } from '../model/clock.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { MigrationPlan, MigrationVerdict } from './preconditions.ts';
 
@@ -237,7 +238,7 @@ function preparing(
     return { step: 'Order', instance, order: 'Migrate', why: `host ${targetHost} is ready` };
   }
   const since = Date.parse(migration?.status?.startedAt ?? '');
-  const untilMs = (Number.isNaN(since) ? nowMs : since) + PREPARE_TIMEOUT_MS;
+  const untilMs = endOfWait(Number.isNaN(since) ? nowMs : since, PREPARE_TIMEOUT_MS, nowMs);
   const why = incoming?.message ?? (target?.ok === false ? target.message : 'its agent has not answered');
   if (nowMs < untilMs) {
     return wait(

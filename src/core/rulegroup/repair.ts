@@ -41,7 +41,7 @@ export function planRepair(
       const where = target === undefined ? 'moves it' : `moves it to ${target}`;
       return { violation, message: `Migration ${underWay.metadata.name} ${where}` };
     }
-    const untilMs = retryAtMs(failed);
+    const untilMs = retryAtMs(failed, nowMs);
     if (nowMs < untilMs) {
       waits.push(untilMs);
       const why = failed.at(-1)?.status?.failures?.[0]?.message ?? 'it could not be moved';
