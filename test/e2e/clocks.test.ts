@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HaStory } from './ha-story.ts';
+import type { Story } from './story.ts';
+
+const DAY_SECONDS = 86_400;
+
+let ha: HaStory;
+let story: Story;
+
+beforeAll(async () => {
+  ha = await HaStory.open('wrong-clocks', { policy: { datastoreFault: { action: 'Restart' } } });
+  story = ha.story;
+});
+afterAll(async () => {
+  for (const { name } of story.lab.hosts) await story.lab.setClock(name, undefined);
+  await ha.close();
+});
+
+describe('a VM of a host whose clock is wrong', () => {
+  let host = '';
+
+  /** How far the clock is ahead by which its agent renews its lease. */
+  const renewedAheadSeconds = async () => {
+    const path = 'jsonpath={.spec.renewTime}';
+    const renewTime = await story.kubectl(['get', 'lease', '-n', 'drover-system', `host-${host}`, '-o', path]);
+    return (Date.parse(renewTime) - Date.now()) / 1000;
+  };
+
+  it('runs on when the clock leaps a day ahead, and when it is set back, and nobody fences its host', async () => {
+    host = await ha.counting('clock');
+    for (const aheadSeconds of [DAY_SECONDS, 0, DAY_SECONDS]) {
+      await story.lab.setClock(host, aheadSeconds);
+      await story.hostsReady();
+      // Longer than a failover takes.
+      await new Promise((resolve) => setTimeout(resolve, 12_000));
+      await ha.hostWhen(host, { state: 'Online', reason: 'Alive' });
+    }
+    expect(await renewedAheadSeconds()).toBeGreaterThan(DAY_SECONDS - 60);
+    expect((await story.instance('clock')).spec).toMatchObject({ host, epoch: 1 });
+    await ha.hadOneOwner('clock', [host], 1);
+  });
+
+  it('is moved off a lost datastore, which the host says it will lose tomorrow', async () => {
+    const lostAt = Date.now();
+    await story.lab.loseDatastore(host);
+    const { status } = await ha.movedFrom('clock', host);
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'HostConfirmed' });
+    expect(Date.parse(status?.lastFailover?.detectedAt ?? '') - lostAt).toBeGreaterThan((DAY_SECONDS - 60) * 1000);
+    await story.lab.bringDatastoreBack(host);
+    await ha.hadOneOwner('clock', [host, status?.host ?? ''], 2);
+  });
+
+  it('runs elsewhere when the host dies, as if the clock were right', async () => {
+    host = await ha.counting('clock-dies');
+    await story.lab.setClock(host, DAY_SECONDS);
+    await story.hostsReady();
+    await ha.hostWhen(host, { state: 'Online', reason: 'Alive' });
+    await story.lab.killHost(host);
+    const { status } = await ha.movedFrom('clock-dies', host);
+    expect(status?.lastFailover).toMatchObject({ from: host, proof: 'BMC' });
+    await story.lab.powerOn(host);
+    await ha.hostWhen(host, { state: 'Online' });
+    await ha.hadOneOwner('clock-dies', [host, status?.host ?? ''], 2);
+  });
+});
