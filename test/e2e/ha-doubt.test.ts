@@ -72,7 +72,7 @@ describe('a VM of a host whose BMC reads that it is off all the time, as that of
     const { message } = await fencingIs(host, 'PowerStateContradicted');
     expect(message).toContain('it is the BMC of another machine, or lies');
     await story.lab.cut(host);
-    expect((await stateWhen(host, 'FencingFailed'))?.message).toContain('it is not believed');
+    expect((await stateWhen(host, 'NoProof'))?.message).toContain('it is not believed');
     // Longer than a failover takes.
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     expect((await story.instance('doubt-other')).spec).toMatchObject({ host, epoch: 1 });

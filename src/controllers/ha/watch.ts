@@ -176,7 +176,8 @@ export async function readPower(
   signal: AbortSignal,
 ): Promise<HostInput['power']> {
   const distrust = distrustOf(host);
-  if (distrust !== undefined) return { kind: 'Failed', message: distrust };
+  // As good as none.
+  if (distrust !== undefined) return { kind: 'None', message: distrust };
   try {
     const { state } = await (await bmcOf(host, client, openDevice, signal)).readState(signal);
     return { kind: 'Read', state };

@@ -215,8 +215,11 @@ function reportFault(
 ): DatastoreFaultReport | undefined {
   const { datastoreFault: fault } = input;
   if (fault === undefined) return undefined;
-  const isSeenElsewhere = canRunElsewhere({ virtualMachine: input, vm, instance }) === undefined;
-  return reportOf(fault, instance, isSeenElsewhere, now.getTime());
+  const others = input.inventory.hosts.filter(({ name }) => name !== instance.spec.host);
+  const isSeen = others.some(({ datastores }) => datastores.has(fault.datastore));
+  const refusal = canRunElsewhere({ virtualMachine: input, vm, instance });
+  const elsewhere = { isSeen, refusal: refusal?.ok === false ? refusal.message : undefined };
+  return reportOf(fault, instance, elsewhere, now.getTime());
 }
 
 /** Once, when it is found: what has to be mended by hand. */
@@ -225,7 +228,7 @@ function tellFault(
   { reason, message }: DatastoreFaultReport,
   { events }: ControllerDependencies,
 ): void {
-  if (reason !== 'NotStopped' && reason !== 'DatastoreFailed') return;
+  if (reason !== 'NotStopped' && reason !== 'DatastoreFailed' && reason !== 'NoHostFits') return;
   const before = findCondition(vm.status?.conditions, 'StorageReachable');
   if (before?.reason === reason) return;
   events.record({ regarding: vm, type: 'Warning', reason, action: 'Waiting', note: message });

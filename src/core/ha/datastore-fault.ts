@@ -141,17 +141,24 @@ export const NOT_STOPPED_AFTER_MS = 60_000;
 
 /** What its owner is told of a VM whose host has lost a datastore. */
 export interface DatastoreFaultReport {
-  readonly reason: DatastoreLossReason | 'BeingMoved' | 'AwaitsHost' | 'NotStopped' | 'DatastoreFailed';
+  readonly reason: DatastoreLossReason | 'BeingMoved' | 'AwaitsHost' | 'NotStopped' | 'DatastoreFailed' | 'NoHostFits';
   readonly message: string;
   /** When it says something else although nothing has happened (Unix time, milliseconds). Absent: never. */
   readonly untilMs?: number;
 }
 
+/** What other hosts of its Cluster could do for it. */
+export interface Elsewhere {
+  /** Whether one of them sees the lost datastore. */
+  readonly isSeen: boolean;
+  /** Why none of them can run the VM, whatever room they have. Undefined: one could. */
+  readonly refusal: string | undefined;
+}
+
 export function reportOf(
   fault: DatastoreFault,
   instance: VirtualMachineInstance,
-  /** Whether another host that could run it sees all of its datastores. */
-  isSeenElsewhere: boolean,
+  { isSeen, refusal }: Elsewhere,
   nowMs: number,
 ): DatastoreFaultReport {
   const { host, datastoreFault: stop } = instance.spec;
@@ -163,9 +170,13 @@ export function reportOf(
     return { reason: 'AwaitsHost', message };
   }
   if (stop !== undefined) return stopping(what, host, stop.decidedAt, nowMs);
-  if (!isSeenElsewhere) {
-    const message = `${what}, and no other host that could run the VM sees all of its datastores: it is the datastore that has failed, and to move the VM would help nothing. Bring the datastore back; the guest goes on by itself then`;
+  if (!isSeen) {
+    const message = `${what}, and no other host of its Cluster sees it: it is the datastore that has failed, and to move the VM would help nothing. Bring the datastore back; the guest goes on by itself then`;
     return { reason: 'DatastoreFailed', message };
+  }
+  if (moveAtMs !== undefined && refusal !== undefined) {
+    const message = `${what}, and ${refusal}. The VM is moved as soon as one can; if the datastore is back before, the guest goes on`;
+    return { reason: 'NoHostFits', message };
   }
   if (moveAtMs !== undefined) {
     const at = new Date(moveAtMs).toISOString();

@@ -33,7 +33,7 @@ export interface HostInput {
   readonly answer: DirectAnswer | undefined;
   /** How often in a row nobody has. */
   readonly unanswered: number;
-  /** What its BMC reads. `None`: the policy does not go by it, or the host has none. */
+  /** What its BMC reads. `None`: the policy does not go by it, or the host has none that is believed. */
   readonly power:
     | { readonly kind: 'Read'; readonly state: 'On' | 'Off' }
     | { readonly kind: 'Failed'; readonly message: string }

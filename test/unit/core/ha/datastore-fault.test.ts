@@ -8,6 +8,7 @@ import {
   type DatastoreFaultInput,
   datastoreFaultOf,
   datastoreFaultStep,
+  type Elsewhere,
   NOT_STOPPED_AFTER_MS,
   NOTICED_BY_ALL_MS,
   reportOf,
@@ -176,30 +177,40 @@ describe('what is done about it', () => {
 });
 
 describe('what its owner is told', () => {
-  const told = (spec: object, isSeenElsewhere = true, afterMs = 0, status?: Record<string, unknown>) =>
-    reportOf(fault, instance({ spec: { ...spec }, ...(status && { status }) }), isSeenElsewhere, SINCE_MS + afterMs);
+  const possible: Elsewhere = { isSeen: true, refusal: undefined };
+  const told = (spec: object, elsewhere = possible, afterMs = 0, status?: Record<string, unknown>) =>
+    reportOf(fault, instance({ spec: { ...spec }, ...(status && { status }) }), elsewhere, SINCE_MS + afterMs);
 
   it('is when it is moved', () => {
     expect(told({})).toMatchObject({ reason: 'PermanentlyLost', message: expect.stringContaining('12:00:15') });
   });
 
   it('is that the datastore itself has failed where no other host sees it', () => {
-    expect(told({}, false)).toMatchObject({ reason: 'DatastoreFailed' });
+    expect(told({}, { isSeen: false, refusal: 'no other host of its Cluster can take it' })).toMatchObject({
+      reason: 'DatastoreFailed',
+    });
+  });
+
+  it('is what keeps it from other hosts that see the datastore', () => {
+    expect(told({}, { isSeen: true, refusal: 'no other host of its Cluster can take it: h2 (a rule)' })).toMatchObject({
+      reason: 'NoHostFits',
+      message: expect.stringContaining('h2 (a rule)'),
+    });
   });
 
   it('is why nothing is done', () => {
     const { moveAtMs: _, ...rest } = fault;
-    const report = reportOf({ ...rest, waits: 'PolicyNone' }, instance(), true, SINCE_MS);
+    const report = reportOf({ ...rest, waits: 'PolicyNone' }, instance(), possible, SINCE_MS);
     expect(report.message).toContain('datastoreFault.action None');
   });
 
   it('is what to do when its host cannot stop it', () => {
     const spec = { powerState: 'Off', datastoreFault: stop };
-    expect(told(spec, true, NOT_STOPPED_AFTER_MS - 1)).toMatchObject({
+    expect(told(spec, possible, NOT_STOPPED_AFTER_MS - 1)).toMatchObject({
       reason: 'BeingMoved',
       untilMs: SINCE_MS + NOT_STOPPED_AFTER_MS,
     });
-    expect(told(spec, true, NOT_STOPPED_AFTER_MS)).toMatchObject({
+    expect(told(spec, possible, NOT_STOPPED_AFTER_MS)).toMatchObject({
       reason: 'NotStopped',
       message: expect.stringContaining('reset it'),
     });
@@ -207,6 +218,8 @@ describe('what its owner is told', () => {
 
   it('is that it waits for another host once its own has stopped it', () => {
     const status = { phase: 'Off', host: 'h1', observedEpoch: 1, observedGeneration: 1, conditions: [] };
-    expect(told({ powerState: 'Off', datastoreFault: stop }, true, 1, status)).toMatchObject({ reason: 'AwaitsHost' });
+    expect(told({ powerState: 'Off', datastoreFault: stop }, possible, 1, status)).toMatchObject({
+      reason: 'AwaitsHost',
+    });
   });
 });
