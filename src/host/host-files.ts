@@ -1,14 +1,23 @@
-import { access, constants, mkdir, open, readFile } from 'node:fs/promises';
+import { access, constants, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { type DomainProcess, endLibvirtDaemon, readDomainProcess, removeDomainRecord } from './domain-process.ts';
 import { isSystemError, writeFileDurably } from './durable-file.ts';
 import { removeSeed, type Seed, writeSeed } from './seed.ts';
+
+/** The end of a file that others append to. */
+export interface Tail {
+  readonly text: string;
+  /** There was more: it was too long, or the file is another one by now, as where logs are rotated. */
+  readonly isCut: boolean;
+}
 
 /** What the agent needs of its host for the sake of VMs, besides libvirt: files and the processes of domains. */
 export interface HostFiles {
   /** Undefined: there is no such file. */
   read(path: string): Promise<string | undefined>;
-  /** The last bytes of a file; undefined: there is none. */
-  readTail(path: string, bytes: number): Promise<string | undefined>;
+  /** Length in bytes; 0 where there is no such file. */
+  sizeOf(path: string): Promise<number>;
+  /** What was appended to a file since it was `from` bytes long; of that, the last `bytes` at most. Undefined: there is no such file. */
+  readTail(path: string, from: number, bytes: number): Promise<Tail | undefined>;
   makeDirectory(path: string, mode: number): Promise<void>;
   /** The content is on disk, whole, when this resolves. */
   write(path: string, content: string, mode: number): Promise<void>;
@@ -34,14 +43,23 @@ export const hostFiles: HostFiles = {
       throw error;
     }
   },
-  async readTail(path, bytes) {
+  async sizeOf(path) {
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return 0;
+      throw error;
+    }
+  },
+  async readTail(path, from, bytes) {
     try {
       const file = await open(path, 'r');
       try {
         const { size } = await file.stat();
-        const start = Math.max(0, size - bytes);
+        const isAnother = from > size;
+        const start = Math.max(isAnother ? 0 : from, size - bytes);
         const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
-        return buffer.toString('utf8', 0, bytesRead);
+        return { text: buffer.toString('utf8', 0, bytesRead), isCut: isAnother || start > from };
       } finally {
         await file.close();
       }

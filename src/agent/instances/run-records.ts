@@ -9,6 +9,7 @@ const RunSchema = z.object({
   restartedAt: z.string(),
   startedAt: z.string(),
   bootID: z.string().exactOptional(),
+  logOffset: z.int().min(0).exactOptional(),
   restarts: z.int(),
   restartDelaySeconds: z.int().exactOptional(),
   lastStop: z.object({ at: z.string(), reason: z.enum(StopReasons) }).exactOptional(),

@@ -6,6 +6,7 @@ import { CodedError } from '../../runtime/index.ts';
 import type { StartVerdict } from '../storage-lease/start-gate.ts';
 import type { InstancesDeps } from './deps.ts';
 import type { DomainTable } from './domain-table.ts';
+import { domainLogPath } from './logged-end.ts';
 import { nameOf } from './observe.ts';
 import { DOMAIN_EXISTS, type StartFailure, startFailureOf } from './refusal.ts';
 import type { RunRecords } from './run-records.ts';
@@ -66,7 +67,9 @@ export async function startDomain(
   } catch (error) {
     return preparationFailure(error);
   }
-  await records.saveRun(spec.virtualMachineUID, run);
+  // What libvirt writes of this run comes after it, whatever becomes of the clock.
+  const logOffset = await deps.files.sizeOf(domainLogPath(deps.logDirectory, nameOf(instance)));
+  await records.saveRun(spec.virtualMachineUID, { ...run, logOffset });
   // The last thing before libvirt is asked: whatever took its time, or stood still, lies behind it.
   const verdict = leaseVerdict(deps);
   if (!verdict.ok) return { ok: false, reason: 'StorageLeaseNotHeld', message: verdict.message, mayPass: true };

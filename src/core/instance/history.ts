@@ -16,6 +16,8 @@ export function runWithoutRecord(
   }
   if (status?.host !== host || status.observedEpoch !== spec.epoch) return undefined;
   const startedAt = status.startedAt ?? status.lastStop?.at;
+  // Where it does not run, the last stop is its own, and not that of the run before.
+  const { lastStop: _own, ...withoutStop } = counters;
   return startedAt === undefined
     ? undefined
     : {
@@ -23,7 +25,7 @@ export function runWithoutRecord(
         restartedAt: status.restartedAt ?? '',
         startedAt,
         ...(status.bootID !== undefined && { bootID: status.bootID }),
-        ...counters,
+        ...(status.startedAt === undefined ? withoutStop : counters),
       };
 }
 
@@ -38,10 +40,14 @@ function countersOf(
   };
 }
 
-/** How the last run ended, if the status already says so: a stop that is later than the start. */
+/**
+ * How the last run ended, if the status already says so: a stop that is later than the start, and not the one before it, which may seem later where the
+ * clock was set back.
+ */
 export function endInStatus({ status }: VirtualMachineInstance, host: string, run: Run): Stop | undefined {
   const stop = status?.host === host ? status.lastStop : undefined;
-  return stop !== undefined && Date.parse(stop.at) >= Date.parse(run.startedAt) ? stop : undefined;
+  const isOfThisRun = stop !== undefined && !(stop.at === run.lastStop?.at && stop.reason === run.lastStop.reason);
+  return isOfThisRun && Date.parse(stop.at) >= Date.parse(run.startedAt) ? stop : undefined;
 }
 
 /** Whether the status shows that the agent had asked for the stop: the agent that asked may have died since. */

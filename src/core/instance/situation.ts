@@ -18,10 +18,12 @@ export interface Run {
   readonly epoch: number;
   /** Restart request that this start carried out; empty: none. */
   readonly restartedAt: string;
-  /** When it was decided (RFC 3339); every trace of this run is later. */
+  /** When it was decided (RFC 3339), by the clock of the host that has started it. */
   readonly startedAt: string;
   /** Boot of the host in which it was. Absent: not known. */
   readonly bootID?: string;
+  /** How long libvirt's log of the domain was then, in bytes: what it has written of this run comes after that. Absent: the run was not started here. */
+  readonly logOffset?: number;
   /** Starts so far after the domain had stopped by itself. */
   readonly restarts: number;
   /** How long this start was held back, in seconds. Absent: it did not follow a stop by itself. */

@@ -22,7 +22,12 @@ export function simulatedFiles(
   };
   return {
     read: (path) => reach(() => disk.get(path)),
-    readTail: (path, bytes) => reach(() => disk.get(path)?.slice(-bytes)),
+    sizeOf: async (path) => disk.get(path)?.length ?? 0,
+    readTail: (path, from, bytes) =>
+      reach(() => {
+        const added = disk.get(path)?.slice(from);
+        return added === undefined ? undefined : { text: added.slice(-bytes), isCut: added.length > bytes };
+      }),
     makeDirectory: async () => undefined,
     write: (path, content) => reach(() => void disk.set(path, content)),
     async checkAccess(path) {

@@ -268,6 +268,7 @@ export class SimulatedHost implements Powered, Daemon {
       startFaults: this.startFaults,
       host: name,
       timeline,
+      wallClock: this.wallClock,
       kernel,
       datastores,
       disk: this.disk,

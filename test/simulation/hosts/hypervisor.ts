@@ -14,7 +14,7 @@ import {
   StoppedDetail,
   SuspendedDetail,
 } from '../../../src/libvirt/index.ts';
-import { EPOCH_MS, type Process } from '../engine/process.ts';
+import { EPOCH_MS, type Process, type WallClock } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
 import type { SimulatedDatastore } from '../world/datastore.ts';
 import { type Domain, domainFromXml } from './domain.ts';
@@ -56,6 +56,7 @@ export interface HypervisorOptions {
   readonly host: string;
   readonly startFaults: StartFaults;
   readonly timeline: Timeline;
+  readonly wallClock: Readonly<WallClock>;
   /** What stops with the machine's kernel. */
   readonly kernel: Process;
   readonly datastores: readonly SimulatedDatastore[];
@@ -329,9 +330,12 @@ export class Hypervisor {
   }
 
   #log({ name }: Domain, line: string): void {
-    const { disk, timeline } = this.#options;
+    const { disk, timeline, wallClock } = this.#options;
     const path = `${DOMAIN_LOG_DIRECTORY}/${name}.log`;
-    const at = new Date(EPOCH_MS + timeline.nowMs).toISOString().replace('T', ' ').replace('Z', '+0000');
+    const at = new Date(EPOCH_MS + timeline.nowMs + wallClock.aheadMs)
+      .toISOString()
+      .replace('T', ' ')
+      .replace('Z', '+0000');
     disk.set(path, `${disk.get(path) ?? ''}${at}: ${line}\n`);
   }
 }

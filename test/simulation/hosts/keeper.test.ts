@@ -36,6 +36,7 @@ async function endedAfter(endMs: number, left: typeof PROMISE | undefined) {
   const common = { host: 'host-1', timeline, datastores: [datastore] };
   const hypervisor = new Hypervisor({
     ...common,
+    wallClock: { aheadMs: 0 },
     startFaults: { delayMs: 0 },
     kernel: process,
     disk,

@@ -55,6 +55,17 @@ describe('the end of a run in the status', () => {
     expect(endInStatus(withStatus({ lastStop: stop }), HOST, run({ startedAt: ago(6) }))).toEqual(stop);
   });
 
+  it('is not the stop before, also when the clock was set back since and the start seems earlier', () => {
+    const found = endInStatus(withStatus({ lastStop: stop }), HOST, run({ startedAt: ago(6), lastStop: { ...stop } }));
+    expect(found).toBeUndefined();
+  });
+
+  it('is the last stop where the run is known by the status alone', () => {
+    const vmi = withStatus({ phase: 'Off', lastStop: stop });
+    const known = runWithoutRecord(vmi, HOST, undefined);
+    expect(known && endInStatus(vmi, HOST, known)).toEqual(stop);
+  });
+
   it.each([
     ['it is of an earlier run', withStatus({ lastStop: stop }), ago(4)],
     ['another host wrote it', withStatus({ host: 'host-b', lastStop: stop }), ago(6)],
