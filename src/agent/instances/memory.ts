@@ -2,6 +2,9 @@ import type { VirtualMachineInstanceStatus } from '../../api/virtual-machine-ins
 import type { Refusal, RunEnd, ShutdownUnderWay } from '../../core/instance/index.ts';
 import type { ObjectKey } from '../../kube/index.ts';
 
+/** Before the next try of a start that was refused, at most. */
+export const LONGEST_RETRY_MS = 60_000;
+
 /** What the agent knows of one VM besides its intent, its domain and its records. Lost with the agent, without harm. */
 export interface InstanceMemory {
   readonly virtualMachineUID: string;

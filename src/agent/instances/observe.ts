@@ -8,6 +8,7 @@ import {
   type ObservedDomain,
   type Obstacle,
   type PauseCause,
+  type Refusal,
   type Run,
   type RunEnd,
   runWithoutRecord,
@@ -15,6 +16,7 @@ import {
   shutdownInStatus,
   stopAskedInStatus,
 } from '../../core/instance/index.ts';
+import { endOfOwnWait } from '../../core/model/clock.ts';
 import { changedFields, domainName } from '../../domain/index.ts';
 import type { HostFiles } from '../../host/index.ts';
 import { DomainState, PausedReason } from '../../libvirt/index.ts';
@@ -22,7 +24,7 @@ import type { Outgoing } from '../migrations/outgoing.ts';
 import type { InstancesDeps } from './deps.ts';
 import type { DomainEntry, DomainTable } from './domain-table.ts';
 import { loggedEnd } from './logged-end.ts';
-import type { InstanceMemory } from './memory.ts';
+import { type InstanceMemory, LONGEST_RETRY_MS } from './memory.ts';
 import type { RunRecords } from './run-records.ts';
 
 export interface Observer {
@@ -75,12 +77,19 @@ export async function observe(
     ...(end && { end }),
     ...(shutdown && { shutdown }),
     ...(job && { job }),
-    ...(refusal && { refusal }),
+    ...(refusal && { refusal: refusalOf(refusal, now.getTime()) }),
     ...(stop !== undefined && own.spec.powerState !== 'Off' && { isIsolated: true }),
     ...(lostDatastore !== undefined && { lostDatastore }),
     ...(memory.isResetOwed && { isResetOwed: true as const }),
-    ...(resume && { resumeAtMs: resume.atMs }),
+    ...(resume && { resumeAtMs: endOfOwnWait(resume.atMs, resume.intervalMs, now.getTime()) }),
   };
+}
+
+function refusalOf(refusal: Refusal, nowMs: number): Refusal {
+  const { retryAtMs } = refusal;
+  return retryAtMs === undefined
+    ? refusal
+    : { ...refusal, retryAtMs: endOfOwnWait(retryAtMs, LONGEST_RETRY_MS, nowMs) };
 }
 
 /** The running domain of this very VM: by name, and by the uid in its metadata. */

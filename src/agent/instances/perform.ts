@@ -13,7 +13,7 @@ import { CodedError } from '../../runtime/index.ts';
 import type { Outgoing } from '../migrations/outgoing.ts';
 import type { DomainEntry } from './domain-table.ts';
 import type { GuestHeartbeats } from './guest-heartbeats.ts';
-import type { InstanceMemory } from './memory.ts';
+import { type InstanceMemory, LONGEST_RETRY_MS } from './memory.ts';
 import { ownEntry } from './observe.ts';
 import { type Starter, startDomain } from './start-domain.ts';
 
@@ -33,7 +33,6 @@ const LONGEST_RESUME_MS = 300_000;
 const PAUSED_AGAIN_SOON_MS = 60_000;
 /** A start that may pass is tried again after this, doubled each time up to the longest. */
 const FIRST_RETRY_MS = 5_000;
-const LONGEST_RETRY_MS = 60_000;
 
 /**
  * Carries out one step and records in the table and the memory what became of it.

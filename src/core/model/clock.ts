@@ -11,6 +11,11 @@ export function isStillToCome(atMs: number, nowMs: number): boolean {
   return atMs > nowMs + WRONG_FROM_MS;
 }
 
+/** The end of a wait that its beginner has reckoned himself. It never lasts longer than he waits at most: else the clock was set back since. */
+export function endOfOwnWait(untilMs: number, longestMs: number, nowMs: number): number {
+  return untilMs - nowMs > longestMs ? nowMs : untilMs;
+}
+
 /** When a wait is over that began then. One that is still to begin is over: else somebody would wait for as long as a clock was wrong, which may be for years. */
 export function endOfWait(beganMs: number, lengthMs: number, nowMs: number): number {
   return isStillToCome(beganMs, nowMs) ? nowMs : beganMs + lengthMs;

@@ -107,7 +107,7 @@ describe('an agent that was killed right after', () => {
   it('it had recorded a start: the VM is started', async () => {
     const vm = world.fresh('recorded');
     await withoutAgent(async () => {
-      world.writeRecords({ [vm.uid]: { epoch: 1, run: recorded() } });
+      world.writeRecords({ [vm.uid]: { epoch: 1, run: { ...recorded(), logOffset: 0 } } });
       await world.create(vm);
     });
     expect((await world.phase(vm.name, 'Running')).restarts).toBeUndefined();
