@@ -1,12 +1,13 @@
 import * as z from 'zod';
+import { withRules } from './common/cel.ts';
 import { Conditions } from './common/condition.ts';
 import { ObservedGeneration } from './common/status.ts';
 import { guestFaultFields } from './guest-fault.ts';
 import { Recovery } from './recovery.ts';
 
 /** What became of a VirtualMachine; written by the operator. */
-export const VirtualMachineStatus = z
-  .object({
+export const VirtualMachineStatus = withRules(
+  z.object({
     observedGeneration: ObservedGeneration,
     phase: z
       .enum([
@@ -100,6 +101,11 @@ export const VirtualMachineStatus = z
         description: 'The last time that its guest failed, where its HAPolicy does something about it. Absent: never.',
       }),
     conditions: Conditions,
-  })
-  .meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });
+  }),
+  {
+    rule: '!has(oldSelf.epoch) || (has(self.epoch) && self.epoch >= oldSelf.epoch)',
+    message: 'can only grow: an operator whose caches are behind must not have an older placement follow',
+    fieldPath: '.epoch',
+  },
+).meta({ description: 'What became of the VM; written by the operator. Default: not seen yet, with Ready Unknown.' });
 export type VirtualMachineStatus = z.output<typeof VirtualMachineStatus>;

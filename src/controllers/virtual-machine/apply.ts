@@ -5,7 +5,7 @@ import {
   VIRTUAL_MACHINE_LABEL,
   VOLUME_PROTECTION_FINALIZER,
 } from '../../api/common/names.ts';
-import type { VirtualMachine } from '../../api/virtual-machine.ts';
+import { VirtualMachine } from '../../api/virtual-machine.ts';
 import { VirtualMachineInstance, type VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
 import { Volume } from '../../api/volume.ts';
 import { explainPlacement } from '../../core/placement/explain.ts';
@@ -74,6 +74,7 @@ export async function createInstance(
   const explanation = explainPlacement(placement);
   deps.reservations.assume(key, instanceSpec(vm, devices, assignment, undefined));
   try {
+    await checkEpoch(vm, deps, signal);
     const sealed = await sealUserData(vm, assignment.host, deps, signal);
     const spec = instanceSpec(vm, devices, assignment, sealed);
     // Created, never applied: an instance that the cache does not show yet must not be overwritten.
@@ -92,6 +93,17 @@ export async function createInstance(
     action: 'Placing',
     note: `placed on host ${assignment.host} (epoch ${assignment.epoch})\n${explanation}`,
   });
+}
+
+/**
+ * The epoch that follows the last one is the first that no host has seen. The cache alone is not believed: where somebody has torn an instance away, its domain
+ * runs on, and one of the same epoch elsewhere would be started beside it.
+ * @throws CodedError while the cache is behind
+ */
+async function checkEpoch(vm: VirtualMachine, { client }: Deps, signal: AbortSignal): Promise<void> {
+  const { metadata, status } = await client.get(VirtualMachine, vm.metadata, { signal });
+  if (metadata.uid === vm.metadata.uid && status?.epoch === vm.status?.epoch) return;
+  throw new CodedError('ApiConflict', 'what this operator knows of the VM is older than its last placement');
 }
 
 async function assumeWhatIs(vm: VirtualMachine, { client, reservations }: Deps, signal: AbortSignal): Promise<void> {

@@ -190,6 +190,8 @@ async function report(
   const written = await writeStatus(deps.client, VirtualMachine, vm, status, {
     fieldManager: FIELD_MANAGERS.virtualMachine,
     signal,
+    // Without an instance the host in the status is all that is known of where a copy may run: an older one must not be written over it.
+    ifUnchanged: instance === undefined,
   });
   if (fault !== undefined) tellFault(vm, fault, deps);
   const later =

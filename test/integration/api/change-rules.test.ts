@@ -168,6 +168,14 @@ const ROWS: readonly Row[] = [
     message: 'is an earlier term of the same boot',
   },
   {
+    kind: 'VirtualMachine',
+    path: ['status', 'epoch'],
+    from: 3,
+    refused: [2, 0, undefined],
+    accepted: [3, 4],
+    message: 'can only grow: an operator whose caches are behind',
+  },
+  {
     kind: 'Datastore',
     path: ['spec', 'path'],
     from: '/srv/vms',

@@ -41,6 +41,15 @@ export function refuseEarlierTerm(server: ApiServer, kind: KindRef, object: Kube
   throw new KubeError({ code: 422, reason: 'Invalid', message });
 }
 
+/** The epoch of a VM's last placement only grows: the rule of VirtualMachine's status that its CRD holds. */
+export function refuseEarlierEpoch(server: ApiServer, kind: KindRef, object: KubeObject): void {
+  if (kind.plural !== 'virtualmachines' || !isJson(object.status)) return;
+  const live = server.find(kind, object.metadata)?.status;
+  const known = isJson(live) ? Number(live['epoch'] ?? 0) : 0;
+  if (Number(object.status['epoch'] ?? 0) >= known) return;
+  throw new KubeError({ code: 422, reason: 'Invalid', message: 'status.epoch can only grow' });
+}
+
 function assignedHost({ plural }: KindRef, name: string, spec: unknown, status: unknown): unknown {
   switch (plural) {
     case 'hosts':

@@ -17,7 +17,7 @@ import type {
 import { KubeError, type KubeObject, keyOfRef } from '../../../src/kube/index.ts';
 import type { Process } from '../engine/process.ts';
 import type { Timeline } from '../engine/timeline.ts';
-import { type Admission, refuseEarlierTerm } from './admission.ts';
+import { type Admission, refuseEarlierEpoch, refuseEarlierTerm } from './admission.ts';
 import { type Link, RETRANSMIT_MS } from './link.ts';
 import { selectorOf } from './selector.ts';
 import type { ApiServer } from './server.ts';
@@ -117,6 +117,7 @@ export class SimulatedClient implements KubeApi {
     const { server } = this.#options;
     return await this.#write('apply', kind, object.metadata, subresource, options, () => {
       refuseEarlierTerm(server, kind, object);
+      refuseEarlierEpoch(server, kind, object);
       return as<T>(server.apply(kind, object, { fieldManager, force, subresource }));
     });
   }
