@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Migration } from '../../src/api/migration.ts';
+import { waitFor } from '../lab/wait.ts';
 import { HaStory } from './ha-story.ts';
 import type { Story } from './story.ts';
 
@@ -13,6 +15,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const { name } of story.lab.hosts) await story.lab.setClock(name, undefined);
+  await ha.patch('cluster', 'lab', { migration: { bandwidth: null } });
   await ha.close();
 });
 
@@ -61,5 +64,37 @@ describe('a VM of a host whose clock is wrong', () => {
     await story.lab.powerOn(host);
     await ha.hostWhen(host, { state: 'Online' });
     await ha.hadOneOwner('clock-dies', [host, status?.host ?? ''], 2);
+  });
+
+  it('is not started a second time when it was migrated while the agent was away, and the clock was set back since its start', async () => {
+    for (const { name } of story.lab.hosts) await story.lab.setClock(name, DAY_SECONDS);
+    await story.hostsReady();
+    host = await ha.counting('clock-moved');
+    await story.lab.setClock(host, 0);
+    // Slow enough for the agent to be killed meanwhile.
+    await ha.patch('cluster', 'lab', { migration: { bandwidth: '8Mi' } });
+    const name = 'clock-moved';
+    await story.apply({
+      apiVersion: 'drover.dev/v1alpha1',
+      kind: 'Migration',
+      metadata: { name, namespace: 'default' },
+      spec: { virtualMachineName: name },
+    });
+    const ref = { namespace: 'default', name };
+    const copying = await story.when(Migration, ref, 'to copy', ({ status }) => status?.phase === 'Running');
+    await story.lab.stopAgent(host, 'killed');
+    const to = copying.status?.targetHost ?? '';
+    await waitFor(
+      'the guest to have left',
+      async () => {
+        const copies = await ha.copiesOf(name);
+        const hasLeft = copies.length === 1 && copies[0]?.host === to;
+        return hasLeft ? { ready: true, value: true } : { ready: false, because: JSON.stringify(copies) };
+      },
+      { timeoutMs: 120_000 },
+    );
+    await story.lab.startAgent(host);
+    await story.when(Migration, ref, 'to be over', ({ status }) => status?.phase === 'Succeeded');
+    await ha.hadOneOwner(name, [host, to], 1);
   });
 });
