@@ -1,5 +1,6 @@
 import type { HAPolicySpec } from '../../api/ha-policy.ts';
 import type { Host } from '../../api/host.ts';
+import type { HostAvailability } from '../../api/host-availability.ts';
 import type { FailedStart, GaveUp } from '../../api/recovery.ts';
 import type { VirtualMachine } from '../../api/virtual-machine.ts';
 import type { VirtualMachineInstance, VirtualMachineInstanceSpec } from '../../api/virtual-machine-instance.ts';
@@ -16,6 +17,8 @@ const FIRST_AVOIDANCE_MS = 60_000;
 const LONGEST_AVOIDANCE_MS = 600_000;
 /** Reasons of a refusal that hold on every host: another one is asked only after the time that the policy gives. */
 const ANYWHERE: ReadonlySet<string> = new Set(['DiskLocked']);
+/** States of a host whose agent is heard of. */
+const IS_UP: ReadonlySet<HostAvailability['state']> = new Set(['Online', 'Recovered']);
 /** `message` of an attempt holds no more. */
 const MESSAGE_MAX = 1024;
 
@@ -70,20 +73,18 @@ export function judgeStart(
   const { metadata, spec, status } = instance;
   if (!isOfFailover(spec) || spec.powerState === 'Off' || hasRun(instance, vm)) return { verdict: 'Started' };
   if (host === undefined || !readiness(host).ok) return { verdict: 'Starting' };
+  const { availability, bootID } = host.status ?? {};
+  const isBack = availability === undefined || (availability.bootID === bootID && IS_UP.has(availability.state));
+  if (!isBack) return { verdict: 'Starting' };
   const isCurrent =
     status?.observedEpoch === spec.epoch &&
     status.host === spec.host &&
     status.observedGeneration === metadata.generation;
   const { phase, reason = 'Failed', message = '' } = isCurrent ? status : {};
   if (phase === 'Failed' && !ANYWHERE.has(reason)) return { verdict: 'Failed', reason, message };
-  const since = host.status?.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '';
-  // A host that has just come back is given the whole time.
-  const begunMs = Math.max(
-    ...[spec.failover?.decidedAt ?? '', since]
-      .map((at) => Date.parse(at) || 0)
-      .filter((ms) => !isStillToCome(ms, nowMs)),
-    0,
-  );
+  // A host that has just come back is given the whole time, by the operator's clock: Ready is told by the host's own.
+  const begun = [spec.failover?.decidedAt, availability?.since].map((at) => Date.parse(at ?? '') || 0);
+  const begunMs = Math.max(0, ...begun.filter((ms) => !isStillToCome(ms, nowMs)));
   const untilMs = begunMs + timeoutSeconds * 1000;
   if (nowMs < untilMs) return { verdict: 'Starting', untilMs };
   const last = message === '' ? '' : `; it says: ${message}`;

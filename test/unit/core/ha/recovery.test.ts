@@ -34,14 +34,16 @@ const attempt = (host: string, epoch: number, at = DECIDED): FailedStart => ({
   message: 'no memory',
 });
 
-function host(ready: 'True' | 'Unknown' = 'True', since = '2026-03-01T10:00:00.000Z'): Host {
-  const condition = { type: 'Ready', status: ready, reason: 'AgentReady', message: '', lastTransitionTime: since };
+function host(ready: 'True' | 'Unknown' = 'True', since = '2026-03-01T10:00:00.000Z', bootID = 'boot-1'): Host {
+  const lastTransitionTime = '2026-02-01T00:00:00.000Z';
+  const condition = { type: 'Ready', status: ready, reason: 'AgentReady', message: '', lastTransitionTime };
+  const availability = { state: 'Online', since, bootID, reason: 'Alive', message: '' };
   return Host.object.parse({
     apiVersion: 'drover.dev/v1alpha1',
     kind: 'Host',
     metadata: { name: 'h1', uid: 'h', generation: 1 },
     spec: {},
-    status: { bootID: 'boot-1', conditions: [condition] },
+    status: { bootID: 'boot-1', conditions: [condition], availability },
   });
 }
 
@@ -94,6 +96,9 @@ describe('a start that a failover asked a host for', () => {
     const back = host('True', '2026-03-01T12:59:00.000Z');
     expect(judged(placed(), 3599, back).verdict).toBe('Starting');
     expect(judged(placed(), 3600, back).verdict).toBe('Failed');
+    expect(judged(placed(), 3600, host('True', '2026-03-01T10:00:00.000Z', 'boot-0'))).toEqual({ verdict: 'Starting' });
+    const ahead = host('True', '2026-03-02T12:00:00.000Z');
+    expect(judged(placed(), 3600, ahead).verdict).toBe('Failed');
   });
 
   it.each(['Running', 'Paused', 'CrashLoop', 'Off'])('is over once the VM has run there: %s', (phase) => {
