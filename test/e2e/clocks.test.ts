@@ -66,35 +66,44 @@ describe('a VM of a host whose clock is wrong', () => {
     await ha.hadOneOwner('clock-dies', [host, status?.host ?? ''], 2);
   });
 
-  it('is not started a second time when it was migrated while the agent was away, and the clock was set back since its start', async () => {
-    for (const { name } of story.lab.hosts) await story.lab.setClock(name, DAY_SECONDS);
+  it('is not started a second time where it came from a host whose clock is ahead, and is migrated on while the agent is away', async () => {
+    const name = 'clock-moved';
+    const ref = (migration: string) => ({ namespace: 'default', name: migration });
+    const move = async (migration: string, targetHost: string) => {
+      const spec = { virtualMachineName: name, targetHost };
+      await story.apply({
+        apiVersion: 'drover.dev/v1alpha1',
+        kind: 'Migration',
+        metadata: ref(migration),
+        spec,
+      });
+    };
+    const isOver = async (migration: string) =>
+      await story.when(Migration, ref(migration), 'to be over', ({ status }) => status?.phase === 'Succeeded');
+    for (const each of story.lab.hosts) await story.lab.setClock(each.name, DAY_SECONDS);
     await story.hostsReady();
-    host = await ha.counting('clock-moved');
-    await story.lab.setClock(host, 0);
+    host = await ha.counting(name);
+    const [second = '', third = ''] = story.lab.hosts.map((each) => each.name).filter((each) => each !== host);
+    for (const each of [second, third]) await story.lab.setClock(each, undefined);
+    await story.hostsReady();
+    await move('clock-first', second);
+    await isOver('clock-first');
     // Slow enough for the agent to be killed meanwhile.
     await ha.patch('cluster', 'lab', { migration: { bandwidth: '8Mi' } });
-    const name = 'clock-moved';
-    await story.apply({
-      apiVersion: 'drover.dev/v1alpha1',
-      kind: 'Migration',
-      metadata: { name, namespace: 'default' },
-      spec: { virtualMachineName: name },
-    });
-    const ref = { namespace: 'default', name };
-    const copying = await story.when(Migration, ref, 'to copy', ({ status }) => status?.phase === 'Running');
-    await story.lab.stopAgent(host, 'killed');
-    const to = copying.status?.targetHost ?? '';
+    await move('clock-on', third);
+    await story.when(Migration, ref('clock-on'), 'to copy', ({ status }) => status?.phase === 'Running');
+    await story.lab.stopAgent(second, 'killed');
     await waitFor(
       'the guest to have left',
       async () => {
         const copies = await ha.copiesOf(name);
-        const hasLeft = copies.length === 1 && copies[0]?.host === to;
+        const hasLeft = copies.length === 1 && copies[0]?.host === third;
         return hasLeft ? { ready: true, value: true } : { ready: false, because: JSON.stringify(copies) };
       },
       { timeoutMs: 120_000 },
     );
-    await story.lab.startAgent(host);
-    await story.when(Migration, ref, 'to be over', ({ status }) => status?.phase === 'Succeeded');
-    await ha.hadOneOwner(name, [host, to], 1);
+    await story.lab.startAgent(second);
+    await isOver('clock-on');
+    await ha.hadOneOwner(name, [host, second, third], 1);
   });
 });
