@@ -1,3 +1,4 @@
+import { endOfOwnWait } from '../model/clock.ts';
 import { type Fault, judgeGuest } from './guest-fault.ts';
 import { type MigrationStep, migrationStep } from './migration.ts';
 import { restartDelaySeconds } from './restart-delay.ts';
@@ -199,7 +200,7 @@ function restart(situation: Situation, run: Run, stopped: Stop): Step {
   const delaySeconds = restartDelaySeconds(run, stopped.at);
   const untilMs = Date.parse(stopped.at) + delaySeconds * 1000;
   // A clock that was set back since makes nobody wait longer than the delay.
-  if (situation.nowMs < untilMs && untilMs - situation.nowMs <= delaySeconds * 1000) {
+  if (situation.nowMs < endOfOwnWait(untilMs, delaySeconds * 1000, situation.nowMs)) {
     return { step: 'AwaitRestart', untilMs, stop: stopped, run };
   }
   return start(situation, `it stopped by itself (${stopped.reason} at ${stopped.at})`, {
